@@ -1,0 +1,492 @@
+"""The JSON door: take, ask, command, rate, and follow the facts.
+
+Every command ends in the same rule as one from a clerk's terminal. The table
+`ENDPOINTS` is both the routes and the OpenAPI document, so the two cannot differ.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from floor import commands, facts, refusals
+from floor.commands import Command
+from floor.day import Day, Ticket
+from floor.door import (
+    Floor,
+    Right,
+    answer,
+    json_response,
+    read_json,
+    until_gone,
+)
+from floor.facts import Entry
+from floor.follow import Stalled
+from floor.hall import Receipt
+from floor.tokens import matches, token_of
+
+WS_STALLED = 4008  # Come back with ?since= your last position.
+WS_BAD_REQUEST = 4000
+
+
+# ── What the door answers ───────────────────────────────────────────────────
+
+
+class TakenAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A ticket that was taken: what the kiosk prints."""
+
+    ticket: str
+    item: str
+    ahead: int
+    windows: list[str]
+    token: str
+    position: int
+
+
+class TicketAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a ticket is."""
+
+    ticket: str
+    item: str
+    state: str
+    ahead: int
+    windows: list[str]
+    window: str | None
+    level: str | None
+
+
+class CommandAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A command that was carried out, with the number of its fact."""
+
+    ticket: str | None
+    window: str | None
+    position: int
+    fact: str
+    at: str
+    repeated: bool
+
+
+class ItemAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A service item and its waiting line."""
+
+    id: str
+    name: str
+    name_en: str
+    waiting: int
+    windows: list[str]
+
+
+class WindowAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A window: `state` is closed, free, called, serving or paused."""
+
+    id: str
+    name: str
+    name_en: str
+    state: str
+    ticket: str | None
+    clerk: str | None
+    items: list[str]
+
+
+class HallAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The hall as it is now, after the fact at `position`."""
+
+    hall: str
+    name: str
+    name_en: str
+    date: str
+    closed: bool
+    position: int
+    items: list[ItemAnswer]
+    windows: list[WindowAnswer]
+
+
+class RefusalAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The hall said no and nothing changed; `field` names an input at fault."""
+
+    refused: str
+    message: dict[str, str]
+    field: str = ""
+
+
+# ── The endpoints ───────────────────────────────────────────────────────────
+
+Handler = Callable[[Floor, Request], Awaitable[Response]]
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """One row of the API: a route and its description."""
+
+    method: str
+    path: str
+    summary: str
+    handler: Handler
+    right: Right
+    body: type[Command] | None
+    answer: type[msgspec.Struct]
+    status: int = 200
+
+
+async def take(floor: Floor, request: Request) -> Response:
+    words = _with_id(await read_json(request))
+    receipt = await floor.do(commands.read(words, commands.TakeTicket))
+    taken = receipt.entry.fact
+    assert isinstance(taken, facts.TicketTaken)
+    # Seen from the durable day, which by now may be a few facts further on.
+    ticket = floor.feed.day.tickets.get(taken.ticket)
+    return json_response(
+        TakenAnswer(
+            ticket=taken.ticket,
+            item=taken.item,
+            ahead=floor.feed.day.ahead(ticket) if ticket else 0,
+            windows=floor.feed.day.windows_for(taken.item),
+            token=token_of(floor.key, receipt.entry.stream, taken.ticket),
+            position=taken.position,
+        ),
+        201,
+    )
+
+
+async def ticket(floor: Floor, request: Request) -> Response:
+    day = floor.feed.day
+    known = day.tickets.get(request.path_params["ticket"])
+    if known is None:
+        raise refusals.UnknownTicket(ticket=request.path_params["ticket"])
+    return json_response(_ticket_answer(day, known))
+
+
+async def abandon(floor: Floor, request: Request) -> Response:
+    words = await _ticket_words(floor, request)
+    return _carried_out(await floor.do(commands.read(words, commands.AbandonTicket)))
+
+
+async def evaluate(floor: Floor, request: Request) -> Response:
+    words = await _ticket_words(floor, request)
+    return _carried_out(await floor.do(commands.read(words, commands.Evaluate)))
+
+
+async def window_command(floor: Floor, request: Request) -> Response:
+    word = request.url.path.rpartition("/")[2]
+    shape = commands.WINDOW_COMMANDS.get(word)
+    if shape is None:
+        raise refusals.UnknownCommand(command=word)
+    words = _with_id(await read_json(request))
+    words["window"] = request.path_params["window"]
+    return _carried_out(await floor.do(commands.read(words, shape)))
+
+
+async def close_hall(floor: Floor, request: Request) -> Response:
+    words = _with_id(await read_json(request))
+    return _carried_out(await floor.do(commands.read(words, commands.CloseHall)))
+
+
+async def hall(floor: Floor, request: Request) -> Response:
+    return json_response(_hall_answer(floor))
+
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint(
+        "POST",
+        "/api/tickets",
+        "取号 Take a ticket",
+        take,
+        Right.VISIT,
+        commands.TakeTicket,
+        TakenAnswer,
+        201,
+    ),
+    Endpoint(
+        "GET",
+        "/api/tickets/{ticket}",
+        "查号 Ask where a ticket is",
+        ticket,
+        Right.VISIT,
+        None,
+        TicketAnswer,
+    ),
+    Endpoint(
+        "POST",
+        "/api/tickets/{ticket}/abandonment",
+        "弃号 Give up waiting",
+        abandon,
+        Right.VISIT,
+        commands.AbandonTicket,
+        CommandAnswer,
+    ),
+    Endpoint(
+        "POST",
+        "/api/tickets/{ticket}/evaluation",
+        "评价 Rate a finished service",
+        evaluate,
+        Right.VISIT,
+        commands.Evaluate,
+        CommandAnswer,
+    ),
+    *(
+        Endpoint(
+            "POST",
+            f"/api/windows/{{window}}/{word}",
+            f"{(shape.__doc__ or word).strip()}",
+            window_command,
+            Right.CALL,
+            shape,
+            CommandAnswer,
+        )
+        for word, shape in commands.WINDOW_COMMANDS.items()
+    ),
+    Endpoint(
+        "POST",
+        "/api/hall/close",
+        "闭厅 Close the hall for today",
+        close_hall,
+        Right.MANAGE,
+        commands.CloseHall,
+        CommandAnswer,
+    ),
+    Endpoint(
+        "GET",
+        "/api/hall",
+        "大厅 The hall as it is now",
+        hall,
+        Right.VISIT,
+        None,
+        HallAnswer,
+    ),
+)
+
+
+def routes(floor: Floor) -> Sequence[BaseRoute]:
+    """The routes of the JSON door and of `/ws/facts`."""
+
+    def bound(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+        async def handle(request: Request) -> Response:
+            floor.gate.admit(request, endpoint.right)
+            return await endpoint.handler(floor, request)
+
+        return handle
+
+    async def document(request: Request) -> Response:
+        return json_response(openapi())
+
+    async def unknown_command(request: Request) -> Response:
+        floor.gate.admit(request, Right.CALL)
+        return await window_command(floor, request)
+
+    async def follow_facts(socket: WebSocket) -> None:
+        await _follow_facts(floor, socket)
+
+    return [
+        *(
+            Route(endpoint.path, bound(endpoint), methods=[endpoint.method])
+            for endpoint in ENDPOINTS
+        ),
+        Route("/api/windows/{window}/{command}", unknown_command, methods=["POST"]),
+        Route("/api/openapi.json", document, methods=["GET"]),
+        WebSocketRoute("/ws/facts", follow_facts),
+    ]
+
+
+# ── Following facts over the port ───────────────────────────────────────────
+
+
+async def _follow_facts(floor: Floor, socket: WebSocket) -> None:
+    """Every fact after `?since=`, then new ones; one JSON object each."""
+    try:
+        floor.gate.admit(socket, Right.READ)
+    except refusals.NotAllowed:
+        await socket.close(1008)
+        return
+    since = socket.query_params.get("since", "0")
+    await socket.accept()
+    if not re.fullmatch(r"\d{1,15}", since) or int(since) > floor.feed.position:
+        why = f"应为 0 到 {floor.feed.position} 的整数 (an integer in that range)"
+        refusal = refusals.BadInput(name="since", why=why)
+        await socket.send_text(answer(refusal).body.decode())
+        await socket.close(WS_BAD_REQUEST)
+        return
+    await until_gone(socket, _send_facts(floor, socket, int(since)))
+
+
+async def _send_facts(floor: Floor, socket: WebSocket, since: int) -> None:
+    follower = floor.feed.follow(since)
+    try:
+        async for entry in follower:
+            await socket.send_text(entry_json(entry))
+    except Stalled:
+        await socket.close(WS_STALLED, "stalled; come back with since")
+    finally:
+        follower.close()
+
+
+def entry_json(entry: Entry) -> str:
+    """A fact for a follower: its place in the log, its topic, and its own words."""
+    words = msgspec.to_builtins(entry.fact)
+    head = {"stream": entry.stream, "version": entry.version, "fact": entry.topic}
+    return msgspec.json.encode(head | words).decode()
+
+
+# ── Words in, words out ─────────────────────────────────────────────────────
+
+
+def _with_id(words: object) -> dict[str, Any]:
+    """The words of a command; its id must be a UUID at this door, or is chosen."""
+    if not isinstance(words, dict):
+        raise refusals.BadInput(name="body", why="应为 JSON 对象 (a JSON object)")
+    id = words.get("command_id")
+    try:
+        id = str(UUID(id)) if id is not None else str(uuid4())
+    except (ValueError, AttributeError, TypeError):
+        raise refusals.BadInput(name="command_id", why="应为 UUID (a UUID)") from None
+    return words | {"command_id": id}
+
+
+async def _ticket_words(floor: Floor, request: Request) -> dict[str, Any]:
+    """The words of a visitor's command about a ticket; a token must be the right one."""
+    words = _with_id(await read_json(request))
+    ticket = words["ticket"] = request.path_params["ticket"]
+    token = words.pop("token", None)
+    if token is not None:
+        stream = floor.feed.day.stream
+        if not isinstance(token, str) or not matches(
+            floor.key, stream, ticket, token
+        ):
+            raise refusals.NotAllowed(
+                why_zh="链接与票号不符", why="the link does not belong to the ticket"
+            )
+    return words
+
+
+def _carried_out(receipt: Receipt) -> Response:
+    fact = receipt.entry.fact
+    return json_response(command_answer(receipt, fact))
+
+
+def command_answer(receipt: Receipt, fact: facts.Fact) -> CommandAnswer:
+    """What whoever pressed hears, at every door."""
+    return CommandAnswer(
+        ticket=getattr(fact, "ticket", None),
+        window=getattr(fact, "window", None),
+        position=fact.position,
+        fact=receipt.entry.topic,
+        at=fact.at.isoformat(),
+        repeated=receipt.repeated,
+    )
+
+
+def _ticket_answer(day: Day, known: Ticket) -> TicketAnswer:
+    return TicketAnswer(
+        ticket=known.id,
+        item=known.item,
+        state=known.state,
+        ahead=day.ahead(known),
+        windows=day.windows_for(known.item),
+        window=known.window or None,
+        level=known.level,
+    )
+
+
+def _hall_answer(floor: Floor) -> HallAnswer:
+    day = floor.feed.day
+    return HallAnswer(
+        hall=day.catalogue.hall,
+        name=day.catalogue.name,
+        name_en=day.catalogue.name_en,
+        date=day.date.isoformat(),
+        closed=day.closed,
+        position=floor.feed.position,
+        items=[
+            ItemAnswer(
+                id=item.id,
+                name=item.name,
+                name_en=item.name_en,
+                waiting=len(day.lines[item.id]),
+                windows=day.windows_for(item.id),
+            )
+            for item in day.items.values()
+        ],
+        windows=[
+            WindowAnswer(
+                id=window.id,
+                name=window.name,
+                name_en=window.name_en,
+                state=day.places[window.id].state,
+                ticket=day.places[window.id].ticket or None,
+                clerk=day.places[window.id].clerk or None,
+                items=list(window.items),
+            )
+            for window in day.windows.values()
+        ],
+    )
+
+
+# ── OpenAPI ─────────────────────────────────────────────────────────────────
+
+
+def openapi() -> dict[str, object]:
+    """The OpenAPI 3.1 document of `ENDPOINTS`."""
+    answers = {endpoint.answer for endpoint in ENDPOINTS} | {RefusalAnswer}
+    _, schemas = msgspec.json.schema_components(answers, ref_template=REFERENCE)
+    paths: dict[str, dict[str, object]] = {}
+    for endpoint in ENDPOINTS:
+        operations = paths.setdefault(endpoint.path, {})
+        operations[endpoint.method.lower()] = _operation(endpoint)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "叫好 Jiaohao", "version": VERSION},
+        "paths": paths,
+        "components": {"schemas": schemas},
+    }
+
+
+REFERENCE = "#/components/schemas/{name}"
+VERSION = "0.1.0"
+REFUSED = {
+    "403": "没有权限 Not allowed",
+    "404": "没有这个对象 Nothing has that name",
+    "409": "规则不允许 The rules say no; nothing changed",
+    "413": "内容过大 The message is too large",
+    "422": "输入有误 Bad input; `field` names it",
+    "503": "暂时无法记录 Nothing could be recorded; nothing was done",
+}
+
+
+def _operation(endpoint: Endpoint) -> dict[str, object]:
+    def answered(shape: type[msgspec.Struct], what: str) -> dict[str, object]:
+        schema = {"$ref": REFERENCE.format(name=shape.__name__)}
+        return {"description": what, "content": {"application/json": {"schema": schema}}}
+
+    in_path = re.findall(r"{(\w+)}", endpoint.path)
+    what = (endpoint.answer.__doc__ or "").strip()
+    operation: dict[str, object] = {
+        "summary": endpoint.summary,
+        "parameters": [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in in_path
+        ],
+        "responses": {
+            str(endpoint.status): answered(endpoint.answer, what),
+            **{code: answered(RefusalAnswer, why) for code, why in REFUSED.items()},
+        },
+    }
+    if endpoint.body is not None:
+        schema = _body_schema(endpoint.body, in_path)
+        operation["requestBody"] = {"content": {"application/json": {"schema": schema}}}
+    return operation
+
+
+def _body_schema(shape: type[Command], in_path: Sequence[str]) -> dict[str, Any]:
+    """What the body of a command may hold: its words without those of the path."""
+    (_,), components = msgspec.json.schema_components((shape,))
+    schema: dict[str, Any] = components[shape.__name__]
+    for name in ("command", *in_path):
+        schema["properties"].pop(name, None)
+    schema["required"] = [w for w in schema["required"] if w in schema["properties"]]
+    # Only Python knows \Z; every other reader takes $ for the end.
+    text = msgspec.json.encode(schema).replace(rb"\\Z", b"$")
+    return cast(dict[str, Any], msgspec.json.decode(text))

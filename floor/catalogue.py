@@ -1,0 +1,241 @@
+"""The catalogue (目录) of a hall: what is offered, where, and when.
+
+A TOML file that a person writes; `load` checks all of it before the hall opens, and
+the hall publishes it into its log, so a replay uses the catalogue of that day.
+"""
+
+import re
+import tomllib
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+# A large city hall has some 700 items (湖南娄底: 686) and 200 windows.
+ITEMS_MAX = 2_000
+WINDOWS_MAX = 500
+FILE_BYTES_MAX = 1_000_000
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=40, pattern=r"^[\w.-]+\Z")]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
+Prefix = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{1,3}\Z")]
+Clock = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d\Z")]
+Seconds = Annotated[int, msgspec.Meta(ge=1, le=8 * 3600)]
+
+
+class BadCatalogue(ValueError):
+    """The file cannot be used; the sentences say where and why, in both languages."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        self.message = {"zh": zh, "en": en}
+        super().__init__(f"{zh} / {en}")
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A service item (事项) that a visitor can take a ticket for.
+
+    prefix: letters of its ticket numbers; unique in the hall.
+    service_s: standard service time (标准办理时长), seconds.
+    wait_s: promised waiting time (等候时限), seconds.
+    """
+
+    id: Id
+    name: Name
+    name_en: Name
+    prefix: Prefix
+    service_s: Seconds = 900
+    wait_s: Seconds = 1800
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A window (窗口) and the items it handles, in no particular order."""
+
+    id: Id
+    name: Name
+    name_en: Name
+    department: Name
+    items: Annotated[tuple[Id, ...], msgspec.Meta(min_length=1, max_length=ITEMS_MAX)]
+
+
+class Hours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When the hall is open, on its own clock.
+
+    lunch: from and to, empty for none; waiting is not counted within it.
+    day_starts: the business day (营业日) changes at this time, so a hall that works
+        past midnight keeps its tickets on one day.
+    """
+
+    open: Clock = "09:00"
+    close: Clock = "17:00"
+    lunch: Annotated[tuple[Clock, ...], msgspec.Meta(max_length=2)] = ()
+    days: tuple[str, ...] = WEEKDAYS[:5]
+    day_starts: Clock = "00:00"
+
+
+class Catalogue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One hall: its items, windows and hours."""
+
+    hall: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,40}\Z")]
+    name: Name
+    name_en: Name
+    time_zone: str = "Asia/Shanghai"
+    hours: Hours = Hours()
+    items: tuple[Item, ...]
+    windows: tuple[Window, ...]
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The hall's own clock."""
+        return ZoneInfo(self.time_zone)
+
+    def item(self, id: str) -> Item | None:
+        return next((item for item in self.items if item.id == id), None)
+
+    def window(self, id: str) -> Window | None:
+        return next((window for window in self.windows if window.id == id), None)
+
+    def business_date(self, at: datetime) -> date:
+        """The business day that an instant belongs to, on the hall's own clock."""
+        starts = minutes(self.hours.day_starts)
+        return (at.astimezone(self.zone) - timedelta(minutes=starts)).date()
+
+    def open_spans(self, day: date) -> tuple[tuple[datetime, datetime], ...]:
+        """The hall's open hours on a day without lunch, aware UTC, in order.
+
+        Empty on a day that the hall does not open.
+        """
+        if WEEKDAYS[day.weekday()] not in self.hours.days:
+            return ()
+        edges = [self.hours.open, *self.hours.lunch, self.hours.close]
+        instants = [self._instant(day, edge) for edge in edges]
+        return tuple(zip(instants[::2], instants[1::2], strict=True))
+
+    def _instant(self, day: date, clock: str) -> datetime:
+        naive = datetime.combine(day, time.fromisoformat(clock))
+        return naive.replace(tzinfo=self.zone).astimezone(UTC)
+
+
+def minutes(clock: str) -> int:
+    """`"09:30"` as 570."""
+    hour, minute = clock.split(":")
+    return int(hour) * 60 + int(minute)
+
+
+def load(path: Path) -> Catalogue:
+    """The catalogue in a TOML file.
+
+    Raises:
+        BadCatalogue: it cannot be read, is not TOML, or does not make sense.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise BadCatalogue(
+            f"读不到目录文件 {path.name}：{error.strerror}",
+            f"The catalogue file {path.name} cannot be read: {error.strerror}",
+        ) from None
+    if len(raw) > FILE_BYTES_MAX:
+        raise BadCatalogue(
+            f"目录文件超过 {FILE_BYTES_MAX} 字节",
+            f"The catalogue file is larger than {FILE_BYTES_MAX} bytes",
+        )
+    try:
+        table = tomllib.loads(raw.decode("utf-8"))
+        catalogue = msgspec.convert(table, Catalogue)
+    except UnicodeDecodeError as error:
+        raise BadCatalogue(
+            f"目录文件不是 UTF-8 编码（第 {error.start} 字节）",
+            f"The catalogue file is not UTF-8 (byte {error.start})",
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise BadCatalogue(
+            f"目录文件不是有效的 TOML：{error}",
+            f"The catalogue file is not valid TOML: {error}",
+        ) from None
+    except msgspec.ValidationError as error:
+        where = re.sub(r"^.*at `\$\.?(.*)`$", r"\1", str(error))
+        raise BadCatalogue(
+            f"目录中“{where}”填写有误：{error}", f"The catalogue is not right: {error}"
+        ) from None
+    check(catalogue)
+    return catalogue
+
+
+def check(catalogue: Catalogue) -> None:
+    """What a schema cannot say.
+
+    Raises:
+        BadCatalogue: the first thing that does not make sense.
+    """
+    _check_bounds(catalogue)
+    _check_names(catalogue)
+    _check_hours(catalogue)
+
+
+def _check_bounds(catalogue: Catalogue) -> None:
+    if not 1 <= len(catalogue.items) <= ITEMS_MAX:
+        raise BadCatalogue(
+            f"事项应为 1 到 {ITEMS_MAX} 个", f"There must be 1 to {ITEMS_MAX} items"
+        )
+    if not 1 <= len(catalogue.windows) <= WINDOWS_MAX:
+        raise BadCatalogue(
+            f"窗口应为 1 到 {WINDOWS_MAX} 个",
+            f"There must be 1 to {WINDOWS_MAX} windows",
+        )
+    try:
+        ZoneInfo(catalogue.time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise BadCatalogue(
+            f"没有“{catalogue.time_zone}”这个时区",
+            f"There is no time zone {catalogue.time_zone!r}",
+        ) from None
+
+
+def _check_names(catalogue: Catalogue) -> None:
+    _check_unique("事项 id", "item id", [item.id for item in catalogue.items])
+    _check_unique("号码前缀", "prefix", [item.prefix for item in catalogue.items])
+    _check_unique("窗口 id", "window id", [window.id for window in catalogue.windows])
+    known = {item.id for item in catalogue.items}
+    for window in catalogue.windows:
+        _check_unique(
+            f"{window.id} 号窗口的事项", f"item of window {window.id}", window.items
+        )
+        for id in window.items:
+            if id not in known:
+                raise BadCatalogue(
+                    f"{window.id} 号窗口的事项“{id}”不在目录中",
+                    f"Window {window.id} names an unknown item {id!r}",
+                )
+    offered = {id for window in catalogue.windows for id in window.items}
+    for item in catalogue.items:
+        if item.id not in offered:
+            raise BadCatalogue(
+                f"没有窗口办理事项“{item.id}”", f"No window handles item {item.id!r}"
+            )
+
+
+def _check_unique(zh: str, en: str, ids: list[str] | tuple[str, ...]) -> None:
+    seen: set[str] = set()
+    for id in ids:
+        if id in seen:
+            raise BadCatalogue(f"{zh}“{id}”重复", f"The {en} {id!r} stands twice")
+        seen.add(id)
+
+
+def _check_hours(catalogue: Catalogue) -> None:
+    hours = catalogue.hours
+    for day in hours.days:
+        if day not in WEEKDAYS:
+            raise BadCatalogue(
+                f"“{day}”不是星期（应为 {'、'.join(WEEKDAYS)}）",
+                f"{day!r} is not a weekday (one of {', '.join(WEEKDAYS)})",
+            )
+    edges = [minutes(edge) for edge in (hours.open, *hours.lunch, hours.close)]
+    if len(hours.lunch) == 1 or edges != sorted(set(edges)):
+        raise BadCatalogue(
+            "开放时间应为 开门 < 午休开始 < 午休结束 < 关门",
+            "Hours must run open < lunch from < lunch to < close",
+        )

@@ -1,0 +1,222 @@
+"""What can be asked of the hall, in one shape for every door.
+
+HTTP, websocket, terminal, import and rehearsal all make these structs and hand them to
+`hall.do`; `decide` is the only place where a command meets its rule.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+
+from floor import refusals, rules
+from floor.catalogue import Id
+from floor.day import Day
+from floor.facts import LEVEL_ZH, Fact, Kind, Level, Outcome
+
+Text = Annotated[str, msgspec.Meta(max_length=200)]
+TicketId = Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{1,3}\d{3,6})?\Z")]
+CommandId = Annotated[str, msgspec.Meta(pattern=r"^[\w.:#/-]{0,80}\Z")]
+Channel = Literal["kiosk", "staff", "phone", "tablet", "qr", "import", "rehearsal"]
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="command"):
+    """What all commands carry.
+
+    command_id: chosen by whoever presses, so that a repeated press or a retry after
+        a lost answer has one effect; empty lets the door choose one.
+    """
+
+    command_id: CommandId = ""
+
+
+class OpenWindow(Command, frozen=True, kw_only=True, tag="open"):
+    window: Id
+    clerk: Id
+
+
+class PauseWindow(Command, frozen=True, kw_only=True, tag="pause"):
+    window: Id
+    reason: Text = ""
+
+
+class ResumeWindow(Command, frozen=True, kw_only=True, tag="resume"):
+    window: Id
+
+
+class CloseWindow(Command, frozen=True, kw_only=True, tag="close"):
+    window: Id
+
+
+class CallNext(Command, frozen=True, kw_only=True, tag="call"):
+    window: Id
+
+
+class CallTicket(Command, frozen=True, kw_only=True, tag="call-ticket"):
+    window: Id
+    ticket: TicketId
+    reason: Text = ""
+
+
+class RecallTicket(Command, frozen=True, kw_only=True, tag="recall"):
+    window: Id
+    ticket: TicketId = ""
+
+
+class DeclareNoShow(Command, frozen=True, kw_only=True, tag="no-show"):
+    window: Id
+    ticket: TicketId = ""
+
+
+class StartService(Command, frozen=True, kw_only=True, tag="start"):
+    window: Id
+    ticket: TicketId = ""
+
+
+class FinishService(Command, frozen=True, kw_only=True, tag="finish"):
+    window: Id
+    ticket: TicketId = ""
+    outcome: Outcome = "done"
+
+
+class InviteEvaluation(Command, frozen=True, kw_only=True, tag="invite"):
+    window: Id
+    ticket: TicketId = ""
+
+
+class TakeTicket(Command, frozen=True, kw_only=True, tag="take"):
+    item: Id
+    kind: Kind = "normal"
+    channel: Channel = "kiosk"
+
+
+class AbandonTicket(Command, frozen=True, kw_only=True, tag="abandon"):
+    ticket: TicketId
+
+
+class Evaluate(Command, frozen=True, kw_only=True, tag="evaluate"):
+    ticket: TicketId
+    level: Level
+    channel: Channel = "tablet"
+
+
+class CloseHall(Command, frozen=True, kw_only=True, tag="close-hall"):
+    pass
+
+
+C = TypeVar("C", bound=Command)
+Rule = Callable[..., Fact]
+
+RULES: dict[type[Command], Rule] = {
+    OpenWindow: rules.open_window,
+    PauseWindow: rules.pause_window,
+    ResumeWindow: rules.resume_window,
+    CloseWindow: rules.close_window,
+    CallNext: rules.call_next,
+    CallTicket: rules.call_ticket,
+    RecallTicket: rules.recall_ticket,
+    DeclareNoShow: rules.declare_no_show,
+    StartService: rules.start_service,
+    FinishService: rules.finish_service,
+    InviteEvaluation: rules.invite_evaluation,
+    TakeTicket: rules.take_ticket,
+    AbandonTicket: rules.abandon_ticket,
+    Evaluate: rules.evaluate,
+    CloseHall: rules.close_hall,
+}
+
+#: What a clerk may ask at a window, by the word in the path or the message.
+WINDOW_COMMANDS: dict[str, type[Command]] = {
+    "open": OpenWindow,
+    "pause": PauseWindow,
+    "resume": ResumeWindow,
+    "close": CloseWindow,
+    "call": CallNext,
+    "call-ticket": CallTicket,
+    "recall": RecallTicket,
+    "no-show": DeclareNoShow,
+    "start": StartService,
+    "finish": FinishService,
+    "invite": InviteEvaluation,
+}
+
+_LEVEL_BY_ZH = {zh: level for level, zh in LEVEL_ZH.items()}
+
+
+def decide(command: Command, day: Day, at: datetime) -> Fact:
+    """The fact that a command causes on this day.
+
+    Raises:
+        Refused: the rule says no.
+    """
+    words = msgspec.structs.asdict(command)
+    del words["command_id"]
+    return RULES[type(command)](day, at, **words)
+
+
+def same(command: Command, fact: Fact) -> bool:
+    """Whether a command already carried out as this fact is being repeated.
+
+    Every word that both carry must be equal; an empty word of the command left the
+    choice to the hall.
+    """
+    if TOPIC_OF[type(command)] != type(fact).__name__:
+        return False
+    return all(
+        getattr(fact, name, word) == word
+        for name, word in msgspec.structs.asdict(command).items()
+        if name != "command_id" and word != ""
+    )
+
+
+TOPIC_OF: dict[type[Command], str] = {
+    OpenWindow: "WindowOpened",
+    PauseWindow: "WindowPaused",
+    ResumeWindow: "WindowResumed",
+    CloseWindow: "WindowClosed",
+    CallNext: "TicketCalled",
+    CallTicket: "TicketCalled",
+    RecallTicket: "TicketRecalled",
+    DeclareNoShow: "NoShowDeclared",
+    StartService: "ServiceStarted",
+    FinishService: "ServiceFinished",
+    InviteEvaluation: "EvaluationInvited",
+    TakeTicket: "TicketTaken",
+    AbandonTicket: "TicketAbandoned",
+    Evaluate: "EvaluationGiven",
+    CloseHall: "HallClosed",
+}
+
+
+def read(raw: object, shape: type[C]) -> C:
+    """A command from plain values that came through a door.
+
+    A level may be given as its word or in Chinese (`"非常满意"`). Unknown names are
+    ignored.
+
+    Raises:
+        BadInput: naming the field at fault.
+    """
+    if not isinstance(raw, dict):
+        raise refusals.BadInput(name="body", why="应为 JSON 对象 (a JSON object)")
+    words = {name: word for name, word in raw.items() if word is not None}
+    level = words.get("level")
+    if isinstance(level, str):
+        words["level"] = _LEVEL_BY_ZH.get(level, level)
+    words["command"] = shape.__struct_config__.tag
+    try:
+        return msgspec.convert(words, shape)
+    except msgspec.ValidationError as error:
+        raise bad_input(error) from None
+
+
+def bad_input(error: msgspec.ValidationError) -> refusals.BadInput:
+    """The sentence for a value of the wrong shape, with its field."""
+    text = str(error)
+    missing = re.search(r"missing required field `(\w+)`", text)
+    at = re.search(r" - at `\$\.?([^`]*)`", text)
+    name = missing[1] if missing else (at[1] if at else "") or "body"
+    why = text.partition(" - at ")[0]
+    return refusals.BadInput(name=name, why=why)

@@ -1,0 +1,333 @@
+"""The hall: the only writer of its log.
+
+`do` decides each command on a draft of the day, in the order they came, commits all
+that is pending in one group, and answers only when it is durable. Whatever goes wrong
+at a commit, the draft is thrown away and read again from the log: memory is never
+patched.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Self
+from uuid import uuid4
+
+import msgspec
+
+from floor import commands, facts, refusals
+from floor.catalogue import Catalogue
+from floor.commands import Command
+from floor.day import Day, advance, setup_stream_of, stream_of
+from floor.facts import Entry, Fact
+from floor.log import Log, LogFailed, LogUnreadable, read_last_day, stream_ends
+
+# 40 windows and some kiosks press a few commands each at worst; a thousand pending
+# means that the disk has stopped, and a clear refusal is better than a long wait.
+PENDING_MAX = 1_000
+BATCH_MAX = 256
+# Smaller steps back are what time synchronisation does all day.
+STEP_MAX = timedelta(seconds=2)
+
+logger = logging.getLogger(__name__)
+
+Listener = Callable[[Sequence[Entry]], None]
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """A durable answer: the fact, and whether an earlier press had caused it."""
+
+    entry: Entry
+    repeated: bool = False
+
+
+class Draft:
+    """The writer's own state: decided, and perhaps not durable yet.
+
+    Used alone by the import, which needs no event loop; `Hall` puts it to work for
+    many callers at once.
+
+    Args:
+        log: the log, held by this process.
+        catalogue: what is to be in force; published when it is news to the log.
+    """
+
+    def __init__(self, log: Log, catalogue: Catalogue) -> None:
+        self._log = log
+        self._hall = catalogue.hall
+        self._publish: Catalogue | None = catalogue
+        self._step_to: datetime | None = None
+        self.pending: list[Entry] = []
+        self.reload()
+
+    def reload(self) -> list[Entry]:
+        """Throw memory away and read the last day from the log.
+
+        Returns:
+            what was read, in order of position.
+        """
+        entries = read_last_day(self._log.path, self._hall)
+        self.pending = []
+        self._day: Day | None = None
+        self._ends = stream_ends(entries)
+        for entry in entries:
+            self._day = advance(self._day, entry)
+        # Positions run over all streams, so the last one may be a catalogue's.
+        self.position = entries[-1].position if entries else 0
+        self._last_at = entries[-1].fact.at if entries else None
+        return entries
+
+    @property
+    def day(self) -> Day:
+        assert self._day is not None, "A catalogue is published before any command."
+        return self._day
+
+    def open(self, at: datetime) -> None:
+        """Publish the catalogue if the one in force differs."""
+        at = self._settle_clock(at)
+        in_force = self._day.catalogue if self._day else None
+        if self._publish is not None and self._publish != in_force:
+            published = facts.CataloguePublished(at=at, catalogue=self._publish)
+            self._write(setup_stream_of(self._hall), published)
+        self._publish = None
+
+    def decide(self, command: Command, at: datetime) -> Receipt:
+        """The fact that a command causes, on the draft; not durable before `commit`.
+
+        Raises:
+            Refused: nothing changed.
+        """
+        id = command.command_id
+        done = self.day.done.get(id) if id else None
+        if done is not None:
+            if not commands.same(command, done.fact):
+                raise refusals.CommandIdReused
+            return Receipt(done, repeated=True)
+        at = self._settle_clock(at)
+        self.turn_day(at)
+        fact = commands.decide(command, self.day, at)
+        named = msgspec.structs.replace(fact, command=id or str(uuid4()))
+        return Receipt(self._write(self.day.stream, named))
+
+    def commit(self) -> list[Entry]:
+        """Make all that is pending durable, in one transaction.
+
+        Raises:
+            LogFailed: the draft is ahead of the log now; `reload` it.
+        """
+        entries, self.pending = self.pending, []
+        if entries:
+            self._log.append(entries)
+        return entries
+
+    def _write(self, stream: str, fact: Fact) -> Entry:
+        self.position += 1
+        version = self._ends.get(stream, 0) + 1
+        numbered = msgspec.structs.replace(fact, position=self.position)
+        entry = Entry(stream, version, numbered)
+        self._ends[stream] = version
+        self._last_at = fact.at
+        self._day = advance(self._day, entry)
+        self.pending.append(entry)
+        return entry
+
+    def _settle_clock(self, at: datetime) -> datetime:
+        """Whole milliseconds, and never before the last fact."""
+        at = at.replace(microsecond=at.microsecond // 1000 * 1000)
+        last = self._last_at
+        if last is None or at >= last:
+            return at
+        if last - at > STEP_MAX and self._day is not None and not self._stepped(at):
+            back_ms = (last - at) // timedelta(milliseconds=1)
+            stepped = facts.ClockStepped(at=last, back_ms=back_ms)
+            self._write(self.day.stream, stepped)
+            self._step_to = at
+        return last
+
+    def _stepped(self, at: datetime) -> bool:
+        """Whether this clock, still behind the log, has been noted already."""
+        return self._step_to is not None and at >= self._step_to
+
+    def turn_day(self, at: datetime) -> None:
+        """Begin the business day of this instant, closing one that was left open."""
+        date = self.day.catalogue.business_date(at)
+        if date <= self.day.date:
+            return
+        if self.day.version and not self.day.closed:
+            closed = facts.HallClosed(at=at, reason="day_change")
+            self._write(self.day.stream, closed)
+        # The day begins for good with its first fact; a refused command leaves an
+        # empty one, which a replay does not see and does not need.
+        self._day = Day(self.day.catalogue, date)
+        self._ends.setdefault(stream_of(self._hall, date), 0)
+
+
+class Hall:
+    """The one writer of a hall, for any number of callers in one event loop.
+
+    Args:
+        log: the log, held by this process.
+        catalogue: published into the log when it differs from the one in force.
+        on_durable: told of facts in order, each once, after they are durable.
+    """
+
+    def __init__(self, log: Log, catalogue: Catalogue, on_durable: Listener) -> None:
+        self._draft = Draft(log, catalogue)
+        self._on_durable = on_durable
+        self._asked: asyncio.Queue[_Asked] = asyncio.Queue(PENDING_MAX)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="log")
+        self._writer: asyncio.Task[None] | None = None
+        self._committing: asyncio.Future[None] | None = None
+        self._told = self._draft.position
+        self._sound = True
+
+    async def start(self, at: datetime) -> None:
+        """Publish the catalogue if it is news, and begin to write."""
+        self._draft.open(at)
+        await self._commit([])
+        self._writer = asyncio.create_task(self._write())
+
+    async def stop(self) -> None:
+        """Finish what is being committed and refuse the rest."""
+        if self._writer is not None:
+            self._writer.cancel()
+            await asyncio.gather(self._writer, return_exceptions=True)
+        if self._committing is not None:
+            await self._committing
+        while not self._asked.empty():
+            self._asked.get_nowait().refuse(refusals.LogUnavailable())
+        self._thread.shutdown(wait=True)
+
+    async def do(self, command: Command, at: datetime) -> Receipt:
+        """Carry out one command; the answer is durable.
+
+        Raises:
+            Refused: the hall said no, or could not write; nothing was done.
+        """
+        asked = _Asked(command, at)
+        try:
+            self._asked.put_nowait(asked)
+        except asyncio.QueueFull:
+            raise refusals.HallOverloaded from None
+        receipt = await asked.answer
+        assert receipt is not None, "Every command is answered by its fact."
+        return receipt
+
+    async def turn_day(self, at: datetime) -> None:
+        """Close a business day that is over, if it was left open."""
+        asked = _Asked(None, at)
+        await self._asked.put(asked)
+        await asked.answer
+
+    async def _write(self) -> None:
+        while True:
+            batch = [await self._asked.get()]
+            while len(batch) < BATCH_MAX and not self._asked.empty():
+                batch.append(self._asked.get_nowait())
+            # Shielded, so that a stop lets the commit under way be answered.
+            self._committing = asyncio.ensure_future(self._carry_out(batch))
+            await asyncio.shield(self._committing)
+
+    async def _carry_out(self, batch: "list[_Asked]") -> None:
+        if not self._sound and not self._recover([]):
+            for asked in batch:
+                asked.refuse(refusals.LogUnavailable())
+            return
+        decided: Decided = []
+        for asked in batch:
+            try:
+                decided.append((asked, self._decide(asked)))
+            except refusals.Refused as refusal:
+                asked.refuse(refusal)
+            except Exception as error:
+                # A bug in a rule must not take the hall down with it, nor leave a
+                # draft that may be half changed.
+                logger.exception("A rule broke on %r", asked.command)
+                self._sound = False
+                asked.refuse(error)
+        if not self._sound:
+            for asked, _ in decided:
+                asked.refuse(refusals.LogUnavailable())
+            self._recover([])
+            return
+        await self._commit(decided)
+
+    def _decide(self, asked: "_Asked") -> Receipt | None:
+        if asked.command is None:
+            self._draft.turn_day(asked.at)
+            return None
+        return self._draft.decide(asked.command, asked.at)
+
+    async def _commit(self, decided: "Decided") -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            entries = await loop.run_in_executor(self._thread, self._draft.commit)
+        except LogFailed:
+            logger.exception("The log refused %d commands", len(decided))
+            self._sound = False
+            self._recover(decided)
+            return
+        self._tell(entries)
+        for asked, receipt in decided:
+            asked.reply(receipt)
+
+    def _recover(self, decided: "Decided") -> bool:
+        """Read the log again; answer each command by whether it is there."""
+        try:
+            entries = self._draft.reload()
+        except LogUnreadable:
+            logger.exception("The log cannot be read")
+            for asked, _ in decided:
+                asked.refuse(refusals.LogUnavailable())
+            return False
+        self._sound = True
+        self._tell([entry for entry in entries if entry.position > self._told])
+        for asked, receipt in decided:
+            # An error at commit may come after the rows are durable.
+            id = receipt.entry.fact.command if receipt else ""
+            done = self._draft.day.done.get(id)
+            if receipt is None or done is None:
+                asked.refuse(refusals.LogUnavailable())
+            else:
+                asked.reply(Receipt(done, receipt.repeated))
+        return True
+
+    def _tell(self, entries: Sequence[Entry]) -> None:
+        if entries:
+            self._told = entries[-1].position
+            self._on_durable(entries)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+
+class _Asked:
+    """A command on its way (None: turn the day), and the caller who waits."""
+
+    def __init__(self, command: Command | None, at: datetime) -> None:
+        self.command = command
+        self.at = at
+        self.answer: asyncio.Future[Receipt | None] = (
+            asyncio.get_running_loop().create_future()
+        )
+
+    def reply(self, receipt: Receipt | None) -> None:
+        if not self.answer.done():  # The caller may have gone away.
+            self.answer.set_result(receipt)
+
+    def refuse(self, error: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+Decided = list[tuple[_Asked, Receipt | None]]
