@@ -7,11 +7,16 @@ comes back by itself from its last position, and never delays the hall.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
+from pathlib import Path
 
+from floor import log
+from floor.catalogue import Catalogue
 from floor.day import Day, advance
 from floor.facts import Entry
+from floor.hall import Hall
 
 # A rush of a whole hall is some 50 facts a second; a follower that is 20 s behind
 # has stalled.
@@ -59,6 +64,8 @@ class Feed:
         """Let everybody know of durable facts; never waits for anybody."""
         for entry in entries:
             self._day = advance(self._day, entry)
+            if entry.position != self.position + 1:
+                self._ring.clear()  # A start reads the last day, not what lies before.
             self.position = entry.position
             self._ring.append(entry)
             for watcher in self._watchers:
@@ -90,6 +97,24 @@ class Feed:
         if self._ring and self._ring[0].position <= since + 1:
             return [entry for entry in self._ring if entry.position > since]
         return self._past(since)
+
+
+@asynccontextmanager
+async def opened(
+    path: Path, catalogue: Catalogue, at: datetime
+) -> AsyncIterator[tuple[Hall, Feed]]:
+    """A hall at work on its log, and the feed of what it makes durable.
+
+    Raises:
+        LogInUse: another process writes this log.
+        LogUnreadable: the file is not a log of ours.
+    """
+    with log.Log(path) as held:
+        entries = log.read_last_day(path, catalogue.hall)
+        feed = Feed(entries, lambda since: log.read(path, since=since))
+        async with Hall(held, catalogue, feed.publish) as hall:
+            await hall.start(at)
+            yield hall, feed
 
 
 class Follower:
