@@ -305,8 +305,12 @@ async def _follow_facts(floor: Floor, socket: WebSocket) -> None:
     since = socket.query_params.get("since", "0")
     await socket.accept()
     if not re.fullmatch(r"\d{1,15}", since) or int(since) > floor.feed.position:
-        why = f"应为 0 到 {floor.feed.position} 的整数 (an integer in that range)"
-        refusal = refusals.BadInput(name="since", why=why)
+        last = floor.feed.position
+        refusal = refusals.BadInput(
+            name="since",
+            why=f"not an integer from 0 to {last}",
+            why_zh=f"应为 0 到 {last} 的整数",
+        )
         await socket.send_text(answer(refusal).body.decode())
         await socket.close(WS_BAD_REQUEST)
         return
@@ -337,12 +341,16 @@ def entry_json(entry: Entry) -> str:
 def _with_id(words: object) -> dict[str, Any]:
     """The words of a command; its id must be a UUID at this door, or is chosen."""
     if not isinstance(words, dict):
-        raise refusals.BadInput(name="body", why="应为 JSON 对象 (a JSON object)")
+        raise refusals.BadInput(
+            name="body", why="not a JSON object", why_zh="应为 JSON 对象"
+        )
     id = words.get("command_id")
     try:
         id = str(UUID(id)) if id is not None else str(uuid4())
     except (ValueError, AttributeError, TypeError):
-        raise refusals.BadInput(name="command_id", why="应为 UUID (a UUID)") from None
+        raise refusals.BadInput(
+            name="command_id", why="not a UUID", why_zh="应为 UUID"
+        ) from None
     return words | {"command_id": id}
 
 

@@ -14,7 +14,7 @@ import msgspec
 from floor import refusals, rules
 from floor.catalogue import Id
 from floor.day import Day
-from floor.facts import LEVEL_ZH, Fact, Kind, Level, Outcome
+from floor.facts import LEVEL_ZH, Fact, Kind, Level, Outcome, TicketCalled
 
 Text = Annotated[str, msgspec.Meta(max_length=200)]
 TicketId = Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{1,3}\d{3,6})?\Z")]
@@ -164,6 +164,10 @@ def same(command: Command, fact: Fact) -> bool:
     """
     if TOPIC_OF[type(command)] != type(fact).__name__:
         return False
+    if isinstance(fact, TicketCalled):
+        by_hand = fact.policy == rules.BY_HAND
+        if by_hand != isinstance(command, CallTicket):
+            return False
     return all(
         getattr(fact, name, word) == word
         for name, word in msgspec.structs.asdict(command).items()
@@ -200,7 +204,9 @@ def read(raw: object, shape: type[C]) -> C:
         BadInput: naming the field at fault.
     """
     if not isinstance(raw, dict):
-        raise refusals.BadInput(name="body", why="应为 JSON 对象 (a JSON object)")
+        raise refusals.BadInput(
+            name="body", why="not a JSON object", why_zh="应为 JSON 对象"
+        )
     words = {name: word for name, word in raw.items() if word is not None}
     level = words.get("level")
     if isinstance(level, str):
@@ -219,4 +225,16 @@ def bad_input(error: msgspec.ValidationError) -> refusals.BadInput:
     at = re.search(r" - at `\$\.?([^`]*)`", text)
     name = missing[1] if missing else (at[1] if at else "") or "body"
     why = text.partition(" - at ")[0]
-    return refusals.BadInput(name=name, why=why)
+    why_zh = next((zh for en, zh in WRONG_ZH.items() if en in why), "格式不对")
+    return refusals.BadInput(name=name, why=why, why_zh=why_zh)
+
+
+#: What msgspec says of a wrong value, in Chinese; the first that fits.
+WRONG_ZH = {
+    "missing required field": "缺少这一项",
+    "Expected `str`, got": "应为文字",
+    "Expected `str` of length >=": "不能为空",
+    "Expected `str` of length <=": "太长",
+    "Invalid enum value": "不在可选的取值中",
+    "Expected `object`": "应为 JSON 对象",
+}

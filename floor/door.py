@@ -248,7 +248,9 @@ def decode_json(text: bytes | str) -> object:
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        raise refusals.BadInput(name="body", why="不是有效的 JSON (not JSON)") from None
+        raise refusals.BadInput(
+            name="body", why="not JSON", why_zh="不是有效的 JSON"
+        ) from None
 
 
 async def until_gone(socket: WebSocket, sending: Coroutine[object, object, None]) -> None:

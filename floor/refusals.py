@@ -221,12 +221,12 @@ class UnknownCommand(Refused):
 class BadInput(Refused):
     """The input does not have the shape that was asked for."""
 
-    zh = "“{name}”填写有误：{why}"
+    zh = "“{name}”填写有误：{why_zh}"
     en = "Field {name!r} is not right: {why}"
     status = 422
 
-    def __init__(self, *, name: str, why: str) -> None:
-        super().__init__(name=name, why=why)
+    def __init__(self, *, name: str, why: str, why_zh: str = "") -> None:
+        super().__init__(name=name, why=why, why_zh=why_zh or why)
         self.field = name
 
 

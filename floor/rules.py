@@ -13,6 +13,7 @@ from floor.facts import Kind, Level, Outcome
 from floor.policies import POLICIES
 
 NUMBER_WIDTH = 3  # A001; the thousandth ticket of a day is A1000.
+BY_HAND = "by_hand"  # In place of a policy's name when a clerk chose the ticket.
 
 # ── Windows ─────────────────────────────────────────────────────────────────
 
@@ -117,7 +118,7 @@ def call_ticket(
         ticket=ticket,
         window=window,
         clerk=place.clerk,
-        policy="by_hand",
+        policy=BY_HAND,
         reason=reason,
     )
 
