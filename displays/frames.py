@@ -59,7 +59,9 @@ class WindowStrip(msgspec.Struct, frozen=True, kw_only=True):
     ticket: str
 
 
-class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag="snapshot", tag_field="frame"):
+class Snapshot(
+    msgspec.Struct, frozen=True, kw_only=True, tag="snapshot", tag_field="frame"
+):
     """Everything a display needs, as of a position; replaces all it showed before.
 
     position: number of the last fact that is in it; 0 in an empty log.
@@ -77,7 +79,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag="snapshot", tag_fi
     windows: tuple[WindowStrip, ...]
 
 
-class CallFrame(msgspec.Struct, frozen=True, kw_only=True, tag="call", tag_field="frame"):
+class CallFrame(
+    msgspec.Struct, frozen=True, kw_only=True, tag="call", tag_field="frame"
+):
     """A ticket is called now, or again: flash it, say it.
 
     lines: the waiting lines that changed with it.
@@ -94,7 +98,8 @@ class ChangeFrame(
 ):
     """Something changed that is shown but not announced.
 
-    call: the call that changed its state or is over, when there is one.
+    call: the call that changed its state or is over, when there is one; it changes
+        its row if it still has one, and brings none back.
     """
 
     position: int
@@ -103,10 +108,19 @@ class ChangeFrame(
     strip: WindowStrip | None
 
 
-Frame = Snapshot | CallFrame | ChangeFrame
+class Beat(msgspec.Struct, frozen=True, kw_only=True, tag="beat", tag_field="frame"):
+    """Nothing new: the hall is still there, and this is the last durable fact.
+
+    Sent in silence, so that a screen can tell a quiet hall from a lost one.
+    """
+
+    position: int
+
+
+Frame = Snapshot | CallFrame | ChangeFrame | Beat
 
 _ENCODER = msgspec.json.Encoder()
-_DECODER = msgspec.json.Decoder(Frame)
+_DECODER: msgspec.json.Decoder[Frame] = msgspec.json.Decoder(Frame)
 
 
 def encode(frame: Frame) -> str:
@@ -127,6 +141,7 @@ def snapshot(day: Day, position: int) -> Snapshot:
     """The hall as a display that joins now must show it.
 
     Args:
+        day: the durable day.
         position: of the last durable fact; a day that has just begun has none itself.
     """
     return Snapshot(
@@ -136,8 +151,8 @@ def snapshot(day: Day, position: int) -> Snapshot:
         name_en=day.catalogue.name_en,
         date=day.date,
         closed=day.closed,
-        calls=tuple(_call(day, id) for id in day.last_calls[:CALLS_MAX]),
-        lines=tuple(_line(day, item) for item in day.items),
+        calls=_calls(day),
+        lines=tuple(line for item in day.items for line in _lines(day, item)),
         windows=tuple(_strip(day, window) for window in day.windows),
     )
 
@@ -147,18 +162,28 @@ def frame(day: Day, entry: Entry) -> Frame | None:
 
     Args:
         day: the day right after the fact.
+        entry: the fact.
     """
     fact = entry.fact
     position = fact.position
+    if entry.version == 1:
+        # The first fact of a day: what was shown before is yesterday's. It is never
+        # a call, for windows and tickets begin with the day.
+        return snapshot(day, position)
     match fact:
         case facts.TicketCalled() | facts.TicketRecalled():
             return CallFrame(
                 position=position,
                 call=_call(day, fact.ticket),
-                lines=(_line(day, day.tickets[fact.ticket].item),),
+                lines=_lines(day, day.tickets[fact.ticket].item),
                 strip=_strip(day, fact.window),
             )
-        case facts.HallClosed() | facts.CataloguePublished():
+        case (
+            facts.HallClosed()
+            | facts.CataloguePublished()
+            | facts.TicketRequeued()
+            | facts.TicketTransferred()
+        ):
             return snapshot(day, position)
         case (
             facts.WindowOpened()
@@ -179,57 +204,58 @@ def frame(day: Day, entry: Entry) -> Frame | None:
                 lines=(),
                 strip=_strip(day, fact.window),
             )
-        case facts.TicketTransferred():
-            return snapshot(day, position)
         case (
-            facts.TicketTaken()
-            | facts.AppointmentCheckedIn()
-            | facts.TicketAbandoned()
-            | facts.TicketRequeued()
+            facts.TicketTaken() | facts.AppointmentCheckedIn() | facts.TicketAbandoned()
         ):
             return ChangeFrame(
                 position=position,
                 call=None,
-                lines=(_line(day, day.tickets[fact.ticket].item),),
+                lines=_lines(day, day.tickets[fact.ticket].item),
                 strip=None,
             )
         case _:
             return None
 
 
+def _calls(day: Day) -> tuple[Call, ...]:
+    # A ticket that was called and waits again (延后, 转移) must not send its visitor
+    # to the window it has left.
+    called = [id for id in day.last_calls if day.tickets[id].called_at is not None]
+    return tuple(_call(day, id) for id in called[:CALLS_MAX])
+
+
 def _call(day: Day, id: str) -> Call:
     ticket = day.tickets[id]
     window = day.windows.get(ticket.window)
-    assert ticket.called_at is not None or ticket.state == "waiting"
+    assert ticket.called_at is not None, f"Ticket {id} on the board was not called."
     return Call(
         ticket=id,
         window=ticket.window,
         window_name=window.name if window else "",
         window_name_en=window.name_en if window else "",
-        at=ticket.called_at or ticket.taken_at,
+        at=ticket.called_at,
         times=ticket.calls,
         state="serving" if ticket.started_at else "called",
         over=ticket.state not in ("called", "serving"),
     )
 
 
-def _line(day: Day, item: str) -> Line:
-    known = day.items[item]
-    return Line(
-        item=item,
-        name=known.name,
-        name_en=known.name_en,
-        waiting=len(day.lines[item]),
-    )
+def _lines(day: Day, item: str) -> tuple[Line, ...]:
+    """The line of an item; empty when a new catalogue has dropped it in mid-day."""
+    known = day.items.get(item)
+    if known is None:
+        return ()
+    waiting = len(day.lines[item])
+    return (Line(item=item, name=known.name, name_en=known.name_en, waiting=waiting),)
 
 
 def _strip(day: Day, window: str) -> WindowStrip:
-    known = day.windows[window]
+    known = day.windows.get(window)  # Gone when a new catalogue has dropped it.
     place = day.places[window]
     return WindowStrip(
         window=window,
-        name=known.name,
-        name_en=known.name_en,
+        name=known.name if known else "",
+        name_en=known.name_en if known else "",
         state=place.state,
         ticket=place.ticket,
     )

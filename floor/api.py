@@ -6,7 +6,7 @@ Every command ends in the same rule as one from a clerk's terminal. The table
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, cast
+from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
@@ -16,121 +16,34 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from floor import commands, facts, refusals
-from floor.commands import Command
+from floor.answers import (
+    CommandAnswer,
+    HallAnswer,
+    ItemAnswer,
+    TakenAnswer,
+    TicketAnswer,
+    WindowAnswer,
+)
 from floor.day import Day, Ticket
 from floor.door import (
     Floor,
     Right,
-    answer,
     json_response,
     read_json,
+    refusal_words,
     until_gone,
 )
 from floor.facts import Entry
 from floor.follow import Stalled
 from floor.hall import Receipt
+from floor.openapi import Endpoint, document
 from floor.tokens import matches, token_of
 
 WS_STALLED = 4008  # Come back with ?since= your last position.
 WS_BAD_REQUEST = 4000
 
 
-# ── What the door answers ───────────────────────────────────────────────────
-
-
-class TakenAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A ticket that was taken: what the kiosk prints."""
-
-    ticket: str
-    item: str
-    ahead: int
-    windows: list[str]
-    token: str
-    position: int
-
-
-class TicketAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a ticket is."""
-
-    ticket: str
-    item: str
-    state: str
-    ahead: int
-    windows: list[str]
-    window: str | None
-    level: str | None
-
-
-class CommandAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A command that was carried out, with the number of its fact."""
-
-    ticket: str | None
-    window: str | None
-    position: int
-    fact: str
-    at: str
-    repeated: bool
-
-
-class ItemAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A service item and its waiting line."""
-
-    id: str
-    name: str
-    name_en: str
-    waiting: int
-    windows: list[str]
-
-
-class WindowAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A window: `state` is closed, free, called, serving or paused."""
-
-    id: str
-    name: str
-    name_en: str
-    state: str
-    ticket: str | None
-    clerk: str | None
-    items: list[str]
-
-
-class HallAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The hall as it is now, after the fact at `position`."""
-
-    hall: str
-    name: str
-    name_en: str
-    date: str
-    closed: bool
-    position: int
-    items: list[ItemAnswer]
-    windows: list[WindowAnswer]
-
-
-class RefusalAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The hall said no and nothing changed; `field` names an input at fault."""
-
-    refused: str
-    message: dict[str, str]
-    field: str = ""
-
-
 # ── The endpoints ───────────────────────────────────────────────────────────
-
-Handler = Callable[[Floor, Request], Awaitable[Response]]
-
-
-class Endpoint(msgspec.Struct, frozen=True):
-    """One row of the API: a route and its description."""
-
-    method: str
-    path: str
-    summary: str
-    handler: Handler
-    right: Right
-    body: type[Command] | None
-    answer: type[msgspec.Struct]
-    status: int = 200
 
 
 async def take(floor: Floor, request: Request) -> Response:
@@ -232,7 +145,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         Endpoint(
             "POST",
             f"/api/windows/{{window}}/{word}",
-            f"{(shape.__doc__ or word).strip()}",
+            (shape.__doc__ or word).strip(),
             window_command,
             Right.CALL,
             shape,
@@ -271,8 +184,8 @@ def routes(floor: Floor) -> Sequence[BaseRoute]:
 
         return handle
 
-    async def document(request: Request) -> Response:
-        return json_response(openapi())
+    async def describe(request: Request) -> Response:
+        return json_response(document(ENDPOINTS))
 
     async def unknown_command(request: Request) -> Response:
         floor.gate.admit(request, Right.CALL)
@@ -287,7 +200,7 @@ def routes(floor: Floor) -> Sequence[BaseRoute]:
             for endpoint in ENDPOINTS
         ),
         Route("/api/windows/{window}/{command}", unknown_command, methods=["POST"]),
-        Route("/api/openapi.json", document, methods=["GET"]),
+        Route("/api/openapi.json", describe, methods=["GET"]),
         WebSocketRoute("/ws/facts", follow_facts),
     ]
 
@@ -311,7 +224,7 @@ async def _follow_facts(floor: Floor, socket: WebSocket) -> None:
             why=f"not an integer from 0 to {last}",
             why_zh=f"应为 0 到 {last} 的整数",
         )
-        await socket.send_text(answer(refusal).body.decode())
+        await socket.send_text(msgspec.json.encode(refusal_words(refusal)).decode())
         await socket.close(WS_BAD_REQUEST)
         return
     await until_gone(socket, _send_facts(floor, socket, int(since)))
@@ -355,15 +268,13 @@ def _with_id(words: object) -> dict[str, Any]:
 
 
 async def _ticket_words(floor: Floor, request: Request) -> dict[str, Any]:
-    """The words of a visitor's command about a ticket; a token must be the right one."""
+    """The words of a visitor's command about a ticket; a token must be its own."""
     words = _with_id(await read_json(request))
     ticket = words["ticket"] = request.path_params["ticket"]
     token = words.pop("token", None)
     if token is not None:
         stream = floor.feed.day.stream
-        if not isinstance(token, str) or not matches(
-            floor.key, stream, ticket, token
-        ):
+        if not isinstance(token, str) or not matches(floor.key, stream, ticket, token):
             raise refusals.NotAllowed(
                 why_zh="链接与票号不符", why="the link does not belong to the ticket"
             )
@@ -431,70 +342,3 @@ def _hall_answer(floor: Floor) -> HallAnswer:
             for window in day.windows.values()
         ],
     )
-
-
-# ── OpenAPI ─────────────────────────────────────────────────────────────────
-
-
-def openapi() -> dict[str, object]:
-    """The OpenAPI 3.1 document of `ENDPOINTS`."""
-    answers = {endpoint.answer for endpoint in ENDPOINTS} | {RefusalAnswer}
-    _, schemas = msgspec.json.schema_components(answers, ref_template=REFERENCE)
-    paths: dict[str, dict[str, object]] = {}
-    for endpoint in ENDPOINTS:
-        operations = paths.setdefault(endpoint.path, {})
-        operations[endpoint.method.lower()] = _operation(endpoint)
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "叫好 Jiaohao", "version": VERSION},
-        "paths": paths,
-        "components": {"schemas": schemas},
-    }
-
-
-REFERENCE = "#/components/schemas/{name}"
-VERSION = "0.1.0"
-REFUSED = {
-    "403": "没有权限 Not allowed",
-    "404": "没有这个对象 Nothing has that name",
-    "409": "规则不允许 The rules say no; nothing changed",
-    "413": "内容过大 The message is too large",
-    "422": "输入有误 Bad input; `field` names it",
-    "503": "暂时无法记录 Nothing could be recorded; nothing was done",
-}
-
-
-def _operation(endpoint: Endpoint) -> dict[str, object]:
-    def answered(shape: type[msgspec.Struct], what: str) -> dict[str, object]:
-        schema = {"$ref": REFERENCE.format(name=shape.__name__)}
-        return {"description": what, "content": {"application/json": {"schema": schema}}}
-
-    in_path = re.findall(r"{(\w+)}", endpoint.path)
-    what = (endpoint.answer.__doc__ or "").strip()
-    operation: dict[str, object] = {
-        "summary": endpoint.summary,
-        "parameters": [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            for name in in_path
-        ],
-        "responses": {
-            str(endpoint.status): answered(endpoint.answer, what),
-            **{code: answered(RefusalAnswer, why) for code, why in REFUSED.items()},
-        },
-    }
-    if endpoint.body is not None:
-        schema = _body_schema(endpoint.body, in_path)
-        operation["requestBody"] = {"content": {"application/json": {"schema": schema}}}
-    return operation
-
-
-def _body_schema(shape: type[Command], in_path: Sequence[str]) -> dict[str, Any]:
-    """What the body of a command may hold: its words without those of the path."""
-    (_,), components = msgspec.json.schema_components((shape,))
-    schema: dict[str, Any] = components[shape.__name__]
-    for name in ("command", *in_path):
-        schema["properties"].pop(name, None)
-    schema["required"] = [w for w in schema["required"] if w in schema["properties"]]
-    # Only Python knows \Z; every other reader takes $ for the end.
-    text = msgspec.json.encode(schema).replace(rb"\\Z", b"$")
-    return cast(dict[str, Any], msgspec.json.decode(text))

@@ -150,18 +150,26 @@ def load(path: Path) -> Catalogue:
             f"目录文件不是 UTF-8 编码（第 {error.start} 字节）",
             f"The catalogue file is not UTF-8 (byte {error.start})",
         ) from None
-    except tomllib.TOMLDecodeError as error:
+    except msgspec.ValidationError as error:
+        raise BadCatalogue(
+            f"目录中“{_where(str(error))}”填写有误：{error}",
+            f"The catalogue is not right: {error}",
+        ) from None
+    except (ValueError, RecursionError) as error:
+        # TOMLDecodeError, or a number or a nesting that no parser would follow.
         raise BadCatalogue(
             f"目录文件不是有效的 TOML：{error}",
             f"The catalogue file is not valid TOML: {error}",
         ) from None
-    except msgspec.ValidationError as error:
-        where = re.sub(r"^.*at `\$\.?(.*)`$", r"\1", str(error))
-        raise BadCatalogue(
-            f"目录中“{where}”填写有误：{error}", f"The catalogue is not right: {error}"
-        ) from None
     check(catalogue)
     return catalogue
+
+
+def _where(error: str) -> str:
+    """The place in the file that msgspec complains of: `items[0].id`."""
+    at = re.search(r" - at `\$\.?(.*)`$", error)
+    field = re.search(r"(?:required|unknown) field `(.*?)`", error)
+    return ".".join(part[1] for part in (at, field) if part)
 
 
 def check(catalogue: Catalogue) -> None:

@@ -33,77 +33,105 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="command"):
 
 
 class OpenWindow(Command, frozen=True, kw_only=True, tag="open"):
+    """开窗: a clerk signs in at a closed window."""
+
     window: Id
     clerk: Id
 
 
 class PauseWindow(Command, frozen=True, kw_only=True, tag="pause"):
+    """暂停: a free window stops calling, for the reason given."""
+
     window: Id
     reason: Text = ""
 
 
 class ResumeWindow(Command, frozen=True, kw_only=True, tag="resume"):
+    """恢复: a paused window calls again."""
+
     window: Id
 
 
 class CloseWindow(Command, frozen=True, kw_only=True, tag="close"):
+    """关窗: the clerk signs out with no ticket in hand."""
+
     window: Id
 
 
 class CallNext(Command, frozen=True, kw_only=True, tag="call"):
+    """叫号: the next ticket by the call policy comes to the window."""
+
     window: Id
 
 
 class CallTicket(Command, frozen=True, kw_only=True, tag="call-ticket"):
+    """指定呼叫: a waiting ticket chosen by hand, with the reason."""
+
     window: Id
     ticket: TicketId
     reason: Text = ""
 
 
 class RecallTicket(Command, frozen=True, kw_only=True, tag="recall"):
+    """重呼: call the ticket in hand again."""
+
     window: Id
     ticket: TicketId = ""
 
 
 class DeclareNoShow(Command, frozen=True, kw_only=True, tag="no-show"):
+    """过号: the visitor who was called is not there."""
+
     window: Id
     ticket: TicketId = ""
 
 
 class StartService(Command, frozen=True, kw_only=True, tag="start"):
+    """开始办理: the visitor who was called is at the window."""
+
     window: Id
     ticket: TicketId = ""
 
 
 class FinishService(Command, frozen=True, kw_only=True, tag="finish"):
+    """办结: the window is done with the ticket being served."""
+
     window: Id
     ticket: TicketId = ""
     outcome: Outcome = "done"
 
 
 class InviteEvaluation(Command, frozen=True, kw_only=True, tag="invite"):
+    """邀评: ask the visitor served last, or the one named, to rate."""
+
     window: Id
     ticket: TicketId = ""
 
 
 class TakeTicket(Command, frozen=True, kw_only=True, tag="take"):
+    """取号: join the waiting line of an item."""
+
     item: Id
     kind: Kind = "normal"
     channel: Channel = "kiosk"
 
 
 class AbandonTicket(Command, frozen=True, kw_only=True, tag="abandon"):
+    """弃号: give up waiting."""
+
     ticket: TicketId
 
 
 class Evaluate(Command, frozen=True, kw_only=True, tag="evaluate"):
+    """评价: rate a finished service with one of the five level words."""
+
     ticket: TicketId
     level: Level
     channel: Channel = "tablet"
 
 
 class CloseHall(Command, frozen=True, kw_only=True, tag="close-hall"):
-    pass
+    """闭厅: the business day is over."""
 
 
 C = TypeVar("C", bound=Command)

@@ -265,8 +265,9 @@ class Day:
         """Wait again at a place of the item's line.
 
         The turn is that of the ticket it stands before, so that the line and the
-        order of the hall agree.
+        order of the hall agree. A ticket that waits already leaves its old place.
         """
+        self._leave_line(ticket)
         line = list(self.lines[item])
         turn = self.tickets[line[place]].turn if place < len(line) else position
         line.insert(place, ticket.id)

@@ -23,8 +23,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
-from starlette.websockets import WebSocket, WebSocketDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from floor import refusals
 from floor.commands import Command
@@ -253,7 +253,9 @@ def decode_json(text: bytes | str) -> object:
         ) from None
 
 
-async def until_gone(socket: WebSocket, sending: Coroutine[object, object, None]) -> None:
+async def until_gone(
+    socket: WebSocket, sending: Coroutine[object, object, None]
+) -> None:
     """Send over an accepted websocket until that ends or the other side is gone.
 
     A sender that waits for the next fact would not notice by itself; whatever the
@@ -293,7 +295,10 @@ async def _answer_http(_: Request, error: Exception) -> Response:
 
 async def _answer_bug(_: Request, error: Exception) -> Response:
     logger.error("A request broke", exc_info=error)
-    message = {"zh": "系统内部错误，请通知管理员", "en": "Internal error; tell the operator"}
+    message = {
+        "zh": "系统内部错误，请通知管理员",
+        "en": "Internal error; tell the operator",
+    }
     return json_response({"refused": "Internal", "message": message}, 500)
 
 
@@ -315,7 +320,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def server(app: ASGIApp) -> uvicorn.Server:
-    """uvicorn as the hall wants it: small messages, no deflate, bounded."""
+    """A uvicorn as the hall wants it: small messages, no deflate, bounded."""
     return uvicorn.Server(
         uvicorn.Config(
             app,

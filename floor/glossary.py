@@ -6,6 +6,8 @@ import msgspec
 
 from floor.facts import FACTS, LEVEL_ZH
 
+# ruff: noqa: E501 (rows of a Markdown table cannot be broken)
+
 HEAD = """# Glossary of facts
 
 Printed by `main.py docs` from `floor/facts.py`; do not edit. Each fact also carries `at`

@@ -65,6 +65,7 @@ class Log:
 
     Args:
         path: the SQLite file; made when absent.
+
     Raises:
         LogInUse: another process holds it.
     """
@@ -144,7 +145,7 @@ class _FactMapper(Mapper[str]):
     def __init__(self) -> None:
         pass  # No transcoder, cipher or compressor: msgspec and plain rows.
 
-    def to_stored_event(self, domain_event: Any) -> StoredEvent:
+    def to_stored_event(self, domain_event: object) -> StoredEvent:
         entry = cast(Entry, domain_event)
         return StoredEvent(
             originator_id=entry.stream,
@@ -153,7 +154,7 @@ class _FactMapper(Mapper[str]):
             state=facts.encode(entry.fact),
         )
 
-    def to_domain_event(self, stored_event: StoredEvent) -> Any:
+    def to_domain_event(self, stored_event: StoredEvent) -> Any:  # noqa: ANN401
         return Entry(
             stream=str(stored_event.originator_id),
             version=stored_event.originator_version,
@@ -297,7 +298,7 @@ def _select(path: Path, statement: str, words: tuple[object, ...]) -> Iterator[E
     for stream, version, topic, state in _rows(path, statement, words):
         try:
             yield Entry(stream, version, facts.decode(topic, state))
-        except ValueError as error:  # UnknownTopic and msgspec's ValidationError.
+        except (ValueError, TypeError) as error:  # Not ours, not fitting, not bytes.
             raise LogUnreadable(
                 f"{path.name} 中 {stream} 第 {version} 条无法读取：{error} / "
                 f"Fact {version} of {stream} in {path.name} cannot be read: {error}"

@@ -159,9 +159,7 @@ def finish_service(
     held = _in_hand(day, window, ticket)
     if held.state != "serving":
         raise refusals.NotStarted(ticket=held.id)
-    return facts.ServiceFinished(
-        at=at, ticket=held.id, window=window, outcome=outcome
-    )
+    return facts.ServiceFinished(at=at, ticket=held.id, window=window, outcome=outcome)
 
 
 def abandon_ticket(day: Day, at: datetime, *, ticket: str) -> facts.Fact:
@@ -242,9 +240,7 @@ def _in_hand(day: Day, window: str, ticket: str) -> Ticket:
     if not place.ticket:
         raise refusals.NothingCalled(window=window)
     if ticket and ticket != place.ticket:
-        raise refusals.TicketNotHere(
-            window=window, current=place.ticket, ticket=ticket
-        )
+        raise refusals.TicketNotHere(window=window, current=place.ticket, ticket=ticket)
     return day.tickets[place.ticket]
 
 

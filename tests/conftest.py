@@ -52,9 +52,7 @@ def serve_hall(tmp_path: Path) -> ServeHall:
         async with opened(path, catalogue or load(SAMPLE), clock()) as (hall, feed):
             served_floor = Floor(feed, hall, clock, DevGate(), b"k" * 32)
             routes = [
-                route
-                for room in (api.routes, *rooms)
-                for route in room(served_floor)
+                route for room in (api.routes, *rooms) for route in room(served_floor)
             ]
             app = door.application(served_floor, routes)
             listening = door.listen("127.0.0.1", port)

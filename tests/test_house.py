@@ -16,7 +16,10 @@ MODULE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "base", "manager", "handler"}
 
-MODULES = [ROOT / "main.py", *(p for room in ROOMS for p in (ROOT / room).rglob("*.py"))]
+MODULES = [
+    ROOT / "main.py",
+    *(p for room in ROOMS for p in (ROOT / room).rglob("*.py")),
+]
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -79,7 +82,13 @@ def test_printed_docs_are_fresh() -> None:
 
 def test_decisions_say_why_and_how_to_undo() -> None:
     decisions = sorted((ROOT / "docs" / "decisions").glob("*.md"))
-    assert [p.name[:4] for p in decisions[:5]] == ["0001", "0002", "0003", "0004", "0005"]
+    assert [p.name[:4] for p in decisions[:5]] == [
+        "0001",
+        "0002",
+        "0003",
+        "0004",
+        "0005",
+    ]
     for page in decisions:
         text = page.read_text(encoding="utf-8")
         for part in ("Context", "Choice", "Roads not taken", "To undo"):

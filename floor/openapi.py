@@ -1,0 +1,95 @@
+"""The JSON door's description of itself, made from the table that makes its routes."""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, cast
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from floor.answers import RefusalAnswer
+from floor.commands import Command
+from floor.door import Floor, Right
+
+Handler = Callable[[Floor, Request], Awaitable[Response]]
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """One row of the API: a route and its description."""
+
+    method: str
+    path: str
+    summary: str
+    handler: Handler
+    right: Right
+    body: type[Command] | None
+    answer: type[msgspec.Struct]
+    status: int = 200
+
+
+def document(endpoints: Sequence[Endpoint]) -> dict[str, object]:
+    """The OpenAPI 3.1 document of these endpoints."""
+    answers = {endpoint.answer for endpoint in endpoints} | {RefusalAnswer}
+    _, schemas = msgspec.json.schema_components(answers, ref_template=REFERENCE)
+    paths: dict[str, dict[str, object]] = {}
+    for endpoint in endpoints:
+        operations = paths.setdefault(endpoint.path, {})
+        operations[endpoint.method.lower()] = _operation(endpoint)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "叫好 Jiaohao", "version": VERSION},
+        "paths": paths,
+        "components": {"schemas": schemas},
+    }
+
+
+REFERENCE = "#/components/schemas/{name}"
+VERSION = "0.1.0"
+REFUSED = {
+    "403": "没有权限 Not allowed",
+    "404": "没有这个对象 Nothing has that name",
+    "409": "规则不允许 The rules say no; nothing changed",
+    "413": "内容过大 The message is too large",
+    "422": "输入有误 Bad input; `field` names it",
+    "503": "暂时无法记录 Nothing could be recorded; nothing was done",
+}
+
+
+def _operation(endpoint: Endpoint) -> dict[str, object]:
+    def answered(shape: type[msgspec.Struct], what: str) -> dict[str, object]:
+        schema = {"$ref": REFERENCE.format(name=shape.__name__)}
+        return {
+            "description": what,
+            "content": {"application/json": {"schema": schema}},
+        }
+
+    in_path = re.findall(r"{(\w+)}", endpoint.path)
+    what = (endpoint.answer.__doc__ or "").strip()
+    operation: dict[str, object] = {
+        "summary": endpoint.summary,
+        "parameters": [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in in_path
+        ],
+        "responses": {
+            str(endpoint.status): answered(endpoint.answer, what),
+            **{code: answered(RefusalAnswer, why) for code, why in REFUSED.items()},
+        },
+    }
+    if endpoint.body is not None:
+        schema = _body_schema(endpoint.body, in_path)
+        operation["requestBody"] = {"content": {"application/json": {"schema": schema}}}
+    return operation
+
+
+def _body_schema(shape: type[Command], in_path: Sequence[str]) -> dict[str, Any]:
+    """What the body of a command may hold: its words without those of the path."""
+    (_,), components = msgspec.json.schema_components((shape,))
+    schema: dict[str, Any] = components[shape.__name__]
+    for name in ("command", *in_path):
+        schema["properties"].pop(name, None)
+    schema["required"] = [w for w in schema["required"] if w in schema["properties"]]
+    # Only Python knows \Z; every other reader takes $ for the end.
+    text = msgspec.json.encode(schema).replace(rb"\\Z", b"$")
+    return cast(dict[str, Any], msgspec.json.decode(text))

@@ -1,0 +1,116 @@
+"""The pictures in docs/pictures, taken of a real hall: `python tests/pictures.py`."""
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from playwright.async_api import Browser  # noqa: E402
+
+from browser import NOT_FOUND, browser, chromium  # noqa: E402
+from displays import server  # noqa: E402
+from floor import api, door  # noqa: E402
+from floor.catalogue import load  # noqa: E402
+from floor.door import DevGate, Floor  # noqa: E402
+from floor.follow import opened  # noqa: E402
+from timeline import SAMPLE, VERBS  # noqa: E402
+
+PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
+
+MORNING = """
+opens 1
+opens 3
+opens 4
+opens 6
+opens 9
+opens 12
+opens 14
+opens 19
+takes zonghe 9
+takes budongchan 4
+takes shebao 7
+takes yibao 3
+takes huji 5
+takes shenfenzheng 12
+takes churujing 2
+takes qiyekaiban 1
+takes banshui 11
+takes fapiao 6
+takes minsheng 2
+takes banbucheng 1
+calls 19
+starts 19
+calls 6
+starts 6
+calls 9
+no-show 9
+calls 14
+calls 4
+starts 4
+calls 1
+starts 1
+finishes 1
+calls 12
+calls 1
+recalls 1
+"""
+
+
+@asynccontextmanager
+async def morning() -> AsyncIterator[tuple[str, Floor]]:
+    """A hall in mid-morning behind a port; gives its URL."""
+
+    def clock() -> datetime:
+        return datetime.now(UTC)
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "events.db"
+        async with opened(path, load(SAMPLE), clock()) as (hall, feed):
+            floor = Floor(feed, hall, clock, DevGate(), b"k" * 32)
+            for line in MORNING.split("\n"):
+                if not line:
+                    continue
+                verb, *words = line.split()
+                times = int(words.pop()) if verb == "takes" else 1
+                for _ in range(times):
+                    await floor.do(VERBS[verb](words))
+            routes = [*api.routes(floor), *server.routes(floor)]
+            app = door.application(floor, routes)
+            async with door.running(app, door.listen("127.0.0.1", 0)) as url:
+                yield url, floor
+
+
+async def take_pictures(running: Browser, url: str, folder: Path) -> None:
+    """Open each page as its visitor sees it, and keep the picture."""
+    page = await running.new_page(viewport={"width": 1920, "height": 1080})
+    await page.goto(f"{url}/screens/hall")
+    await page.wait_for_selector("#calls li")
+    await page.screenshot(path=folder / "hall.png")
+
+    page = await running.new_page(viewport={"width": 1080, "height": 1920})
+    await page.goto(f"{url}/kiosk")
+    await page.wait_for_selector("#items button")
+    await page.screenshot(path=folder / "kiosk.png")
+
+    page = await running.new_page(viewport={"width": 1280, "height": 800})
+    await page.goto(f"{url}/rate/A001")
+    await page.screenshot(path=folder / "rate.png")
+
+
+async def main() -> None:
+    """Take all pictures."""
+    path = chromium()
+    if path is None:
+        sys.exit(NOT_FOUND)
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    async with morning() as (url, _), browser(path) as running:
+        await take_pictures(running, url, PICTURES)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
