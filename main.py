@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequen
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from floor.catalogue import Catalogue
     from floor.door import Floor
     from floor.facts import Entry
+    from scoring.report import Lang
+
+T = TypeVar("T")
 
 HERE = Path(__file__).parent
 HALL = HERE / "floor" / "hall.toml"
@@ -197,24 +200,27 @@ def voice(wav: Path | None, url: str, lang: str) -> None:
     "--format", "form", type=click.Choice(["text", "json", "html"]), default="text"
 )
 @lang_option
-def score(log: Path, rulebook: Path, as_of: str, form: str, lang: str) -> None:
+def score(
+    log: Path, rulebook: Path, as_of: str, form: str, lang: "Lang"
+) -> None:
     """千分制考核 The 1000-point assessment of each window, with its evidence."""
     click.echo(with_sentences(lambda: _score(log, rulebook, as_of, form, lang)))
 
 
-def _score(log: Path, rulebook: Path, as_of: str, form: str, lang: str) -> str:
-    from floor.log import read
+def _score(log: Path, rulebook: Path, as_of: str, form: str, lang: "Lang") -> str:
+    from floor.log import read, read_catalogue
     from scoring import report
-    from scoring.assessment import assess, parse_instant, zone_of
+    from scoring.assessment import assess
+    from scoring.instant import parse_instant
     from scoring.rulebook import load
 
-    entries = list(read(log))
-    instant = parse_instant(as_of, zone_of(entries)) if as_of else None
-    assessment = assess(entries, load(rulebook), as_of=instant)
+    zone = read_catalogue(log).zone
+    instant = parse_instant(as_of, zone) if as_of else None
+    assessment = assess(read(log), load(rulebook), as_of=instant)
     if form == "json":
         return report.to_json(assessment)
     if form == "html":
-        return report.to_html(assessment, lang=lang)
+        return report.to_html(assessment, lang)
     return report.to_text(assessment, lang)
 
 
@@ -224,10 +230,13 @@ def _score(log: Path, rulebook: Path, as_of: str, form: str, lang: str) -> str:
 @click.option("--log", type=click.Path(path_type=Path), required=True)
 def import_(file: Path, map_: Path, log: Path) -> None:
     """导入历史记录 Turn a CSV of tickets into a log, through the real rules."""
-    from floor.intake import take_in
+    from msgspec.structs import asdict
 
-    done = with_sentences(lambda: take_in(file, map_, log))
-    click.echo(json.dumps(done.words(), ensure_ascii=False))
+    from floor.intake import import_tickets
+    from floor.maps import load
+
+    done = with_sentences(lambda: import_tickets(file, load(map_), log))
+    click.echo(json.dumps(asdict(done), ensure_ascii=False))
 
 
 @main.command()
@@ -242,15 +251,15 @@ def replay(log: Path, speed: float, day: datetime | None, port: int) -> None:
 
 async def _replay(log: Path, speed: float, day: date | None, port: int) -> None:
     from floor import door
-    from floor.log import read
     from floor.recording import Recording
 
-    recording = Recording(log, day, speed)
+    recording = Recording(log, day)
     floor = door.Floor(recording.feed, None, recording.clock, door.DevGate(), b"")
-    app = door.application(floor, shown(floor, lambda: read(log)))
+    # The assessment of a recorded day is that of what has been shown of it.
+    app = door.application(floor, shown(floor, lambda: recording.feed.after(0)))
     async with door.running(app, door.listen("127.0.0.1", port)) as url:
-        click.echo(f"回放 {recording.date}  {url}/screens/hall  ×{speed:g}")
-        await recording.play()
+        click.echo(f"回放 {recording.day}  {url}/screens/hall  x{speed:g}")
+        await recording.play(speed)
     click.echo("回放结束 The recorded day is over.")
 
 
@@ -258,11 +267,10 @@ async def _replay(log: Path, speed: float, day: date | None, port: int) -> None:
 @log_option
 def digest(log: Path) -> None:
     """状态摘要 SHA-256 of the state at the end of each business day."""
-    from floor.day import days
-    from floor.log import read
+    from floor.recording import digests
 
-    for each in with_sentences(lambda: list(days(read(log)))):
-        click.echo(f"{each.stream}\t{each.version}\t{each.digest()}")
+    for stream, sha256 in with_sentences(lambda: digests(log)):
+        click.echo(f"{sha256}  {stream}")
 
 
 @main.command()
@@ -295,7 +303,7 @@ async def _demo(speed: float, once: bool, port: int, seed: int) -> None:
             wav=wav,
             cache=DEMO / "cache",
             clock=clock,
-            on_event=lambda event: spoken.update([event.kind]),
+            on_event=lambda said: spoken.update([said.event]),
         )
         await stack.enter_async_context(beside(voice))
         rehearsal = Rehearsal(
@@ -390,14 +398,14 @@ def run(job: "Coroutine[Any, Any, None]") -> None:
         click.echo()
 
 
-def with_sentences[T](job: Callable[[], T]) -> T:
+def with_sentences(job: Callable[[], T]) -> T:
     """Do a job; what a person can mend is said in a sentence, not in a trace."""
-    from floor.catalogue import BadCatalogue
-
     try:
         return job()
-    except (BadCatalogue, RuntimeError, ValueError, OSError) as error:
-        fail(str(error), "")
+    except (RuntimeError, ValueError, OSError) as error:
+        # Each of ours has its sentence in both languages.
+        message = getattr(error, "message", None) or {}
+        fail(message.get("zh", str(error)), message.get("en", ""))
 
 
 def fail(zh: str, en: str) -> NoReturn:

@@ -16,11 +16,11 @@ from textual.message import Message
 
 from callers import labels
 from callers.client import Busy, Offline, Refusal, Unanswered, WindowClient
+from callers.dialogs import Help, SignIn, is_clerk
 from callers.keys import STEP, STEPS, Presses
 from callers.labels import Label, Lang
 from callers.messages import Board
 from callers.panels import (
-    BARS,
     HandPanel,
     KeyLines,
     LinePanel,
@@ -127,8 +127,7 @@ class CallerApp(App[None]):
         at = self._monotonic()
         if self._hall.link != "online":
             self._presses.forget()
-            step = STEP[word].label.text(self._lang)
-            self._say(labels.NOT_SENT.fill(step=step), "refused")
+            self._say(labels.NOT_SENT.fill(step=STEP[word].label), "refused")
             return
         match self._presses.press(word, at):
             case "do":
@@ -154,9 +153,6 @@ class CallerApp(App[None]):
         self._show()
 
     def action_help(self) -> None:
-        # Dialogs bring an input field along, which the first picture does not need.
-        from callers.dialogs import Help
-
         self.push_screen(Help(self._lang))
 
     def action_help_quit(self) -> None:
@@ -171,7 +167,7 @@ class CallerApp(App[None]):
             self._presses.forget()
             self._do(word)  # The hall refuses it anyway, and says why.
         elif key.confirm is not None:
-            ticket = held.ticket if held else labels.THIS.text(self._lang)
+            ticket = held.ticket if held else labels.THIS
             self._say(key.confirm.fill(ticket=ticket), "asks")
 
     def _do(self, word: str) -> None:
@@ -190,8 +186,6 @@ class CallerApp(App[None]):
             self._send(word)
 
     def _open(self) -> None:
-        from callers.dialogs import SignIn, is_clerk
-
         if is_clerk(self._clerk):
             self._send("open", clerk=self._clerk)
             return
@@ -208,6 +202,7 @@ class CallerApp(App[None]):
         self.run_worker(self._press(command, words))
 
     async def _press(self, command: str, words: dict[str, str]) -> None:
+        step = labels.RESUME if command == "resume" else STEP[command].label
         clerk = ""
         tone: Tone = "refused"
         try:
@@ -215,7 +210,7 @@ class CallerApp(App[None]):
         except Refusal as refusal:
             said = Label(refusal.message["zh"], refusal.message["en"])
         except Offline:
-            said = labels.NOT_SENT.fill(step=STEP_OF[command])
+            said = labels.NOT_SENT.fill(step=step)
         except Busy:
             said, tone = labels.BUSY, "quiet"
         except Unanswered:

@@ -21,8 +21,16 @@ class Label(NamedTuple):
         return self.zh if lang == "zh" else self.en
 
     def fill(self, **words: object) -> "Label":
-        """The same text with its blanks filled in."""
-        return Label(self.zh.format(**words), self.en.format(**words))
+        """The same text with its blanks filled in, with labels in its language."""
+
+        def filled(lang: Lang) -> str:
+            plain = {
+                name: word.text(lang) if isinstance(word, Label) else word
+                for name, word in words.items()
+            }
+            return self.text(lang).format(**plain)
+
+        return Label(filled("zh"), filled("en"))
 
 
 # ── Keys ────────────────────────────────────────────────────────────────────
@@ -56,9 +64,7 @@ INVITE_HELP = Label("请刚办结的群众评价", "Ask the visitor served last 
 CLOSE_HELP = Label("退出登录并关窗（需确认）", "Sign out and close (asks to confirm)")
 LANGUAGE_HELP = Label("切换到英文界面", "Switch to Chinese")
 HELP_HELP = Label("显示本页", "Show this page")
-QUIT_HELP = Label(
-    "退出本程序，窗口状态不变", "Leave this program; the window stays"
-)
+QUIT_HELP = Label("退出本程序，窗口状态不变", "Leave this program; the window stays")
 
 # ── The bars ────────────────────────────────────────────────────────────────
 
@@ -158,6 +164,10 @@ BUSY = Label("上一步还没有应答，请稍候", "The step before is not ans
 UNANSWERED = Label(
     "服务器没有应答，请先核对窗口状态再按",
     "The hall did not answer; look at the window's state before pressing again",
+)
+NOT_SENT = Label(
+    "“{step}”没有发送，恢复连接后请重新按键",
+    "{step} was not sent; press it again once connected",
 )
 BACK = Label("已恢复连接", "Connected again")
 HOW_TO_QUIT = Label("按 Ctrl+Q 退出", "Press Ctrl+Q to quit")

@@ -248,7 +248,7 @@ def _details(held: InHand, now: datetime, lang: Lang) -> list[Content | str]:
 def _last(last: Last, lang: Lang) -> str:
     rating = labels.INVITED if last.invited else labels.NOT_INVITED
     rating = labels.RATED if last.rated else rating
-    return labels.LAST.fill(ticket=last.ticket, rating=rating.text(lang)).text(lang)
+    return labels.LAST.fill(ticket=last.ticket, rating=rating).text(lang)
 
 
 def _clock(now: datetime, since: datetime) -> str:

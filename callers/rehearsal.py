@@ -26,7 +26,7 @@ HUMPS = ((0.6, 10.0, 0.75), (0.4, 14.6, 0.7))  # share, hour, spread in hours
 NO_SHOW = 0.07
 INVITES = 0.93
 RATES = 0.66
-GIVES_UP = 0.05
+GIVES_UP = 0.15  # Of those who still wait after a while.
 LEVELS = (
     (Level.VERY_SATISFIED, 80),
     (Level.SATISFIED, 13),
@@ -141,8 +141,10 @@ class Rehearsal:
             return
         self.tally.taken += 1
         if chance.random() < GIVES_UP:
-            await self._rest(chance.uniform(1200, 3600))
-            if await self._post(f"/api/tickets/{taken['ticket']}/abandonment"):
+            await self._rest(chance.uniform(300, 1500))
+            path = f"/api/tickets/{taken['ticket']}"
+            where = (await self._http.get(path)).json()
+            if where["state"] == "waiting" and await self._post(f"{path}/abandonment"):
                 self.tally.abandoned += 1
 
     async def _rate(self, ticket: str, chance: random.Random) -> None:

@@ -25,6 +25,8 @@ BOARD_GAP_S = 0.05
 # Some boards and 64 KiB fit on the way; a terminal that takes none of it so long has
 # stopped.
 STALL_S_MAX = 5.0
+# And so long it may take it to hear that it is sent away, if it is still there.
+FAREWELL_S_MAX = 5.0
 # Our terminal sends none; a program that goes on sending them will not learn.
 BAD_MESSAGES_MAX = 16
 
@@ -151,7 +153,7 @@ class Terminal:
     async def _close(self, code: int) -> None:
         """Close with a reason, if the other side still takes it."""
         try:
-            async with asyncio.timeout(STALL_S_MAX):
+            async with asyncio.timeout(FAREWELL_S_MAX):
                 await self._socket.close(code)
         except (TimeoutError, WebSocketDisconnect, RuntimeError):
             pass  # The server drops the connection when the handler ends.

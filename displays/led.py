@@ -63,7 +63,7 @@ class ConsolePanel:
             strip = f"\x1b[{COLOURS[state]}m{strip}\x1b[0m"
         mark = f" {wording.SIGNAL_LOST[self._lang]}" if state == "lost" else ""
         line = f"{set_cell_size(label, LABEL_CELLS)} [{strip}]{mark}"
-        print(line, file=self._out, flush=True)  # noqa: T201 - a panel is its output.
+        print(line, file=self._out, flush=True)
 
 
 async def run(url: str, panel: Panel, *, name: str = "led", lang: Lang = "zh") -> None:

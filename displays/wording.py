@@ -89,7 +89,7 @@ def spoken(ticket: str, window: str, lang: Lang = "zh", times: int = 1) -> str:
 
 
 def strip(state: WindowState, ticket: str, window: str, lang: Lang = "zh") -> str:
-    """What the strip above a window shows: 请A012到3号窗口, 暂停服务 …"""
+    """What the strip above a window shows: 请A012到3号窗口, 暂停服务."""
     shown = window_label(window, lang)
     return STRIP[lang][state].format(ticket=ticket, window=shown)
 

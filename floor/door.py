@@ -105,7 +105,7 @@ class Floor:
             try:
                 await self._hall.turn_day(now)
                 self.feed.turn_day(now)
-            except refusals.LogUnavailable:
+            except refusals.Refused:
                 logger.warning("The day could not be turned; trying again.")
             await asyncio.sleep(TURN_DAY_EVERY_S)
 

@@ -6,6 +6,7 @@ comes back by itself from its last position, and never delays the hall.
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -23,6 +24,10 @@ from floor.hall import Hall
 QUEUE_MAX = 1_024
 # Facts kept in memory for a quick resume; older ones are read from the log.
 RING_MAX = 8_192
+# A follower that reads far back gives way to the hall after so many facts.
+BURST_MAX = 256
+
+logger = logging.getLogger(__name__)
 
 Reader = Callable[[int], Iterable[Entry]]
 #: Told of the day and the fact that changed it; of None when a new day began empty.
@@ -68,8 +73,7 @@ class Feed:
                 self._ring.clear()  # A start reads the last day, not what lies before.
             self.position = entry.position
             self._ring.append(entry)
-            for watcher in self._watchers:
-                watcher(self._day, entry)
+            self._show(self._day, entry)
             for follower in tuple(self._followers):
                 follower.offer(entry)
 
@@ -78,8 +82,15 @@ class Feed:
         date = self.day.catalogue.business_date(at)
         if date > self.day.date:
             self._day = Day(self.day.catalogue, date)
-            for watcher in self._watchers:
-                watcher(self._day, None)
+            self._show(self._day, None)
+
+    def _show(self, day: Day, entry: Entry | None) -> None:
+        for watcher in self._watchers:
+            try:
+                watcher(day, entry)
+            except Exception:
+                # A screen that is wrong must not keep the hall from answering.
+                logger.exception("A watcher broke at fact %d", self.position)
 
     def follow(self, since: int) -> "Follower":
         """Past facts after a position, then new ones. Close it when done."""
@@ -111,7 +122,11 @@ async def opened(
     """
     with log.Log(path) as held:
         entries = log.read_last_day(path, catalogue.hall)
-        feed = Feed(entries, lambda since: log.read(path, since=since))
+
+        def past(since: int) -> Iterable[Entry]:
+            return log.read(path, since=since, hall=catalogue.hall)
+
+        feed = Feed(entries, past)
         async with Hall(held, catalogue, feed.publish) as hall:
             await hall.start(at)
             yield hall, feed
@@ -145,6 +160,8 @@ class Follower:
         """
         if self._backlog is None:
             self._backlog = iter(self._feed.after(self.position))
+        elif self.position % BURST_MAX == 0:
+            await asyncio.sleep(0)
         for entry in self._backlog:
             if entry.position > self.position:
                 self.position = entry.position

@@ -20,14 +20,16 @@ import msgspec
 from floor import commands, facts, refusals
 from floor.catalogue import Catalogue
 from floor.commands import Command
-from floor.day import Day, advance, setup_stream_of, stream_of
+from floor.day import Day, advance, setup_stream_of
 from floor.facts import Entry, Fact
-from floor.log import Log, LogFailed, LogUnreadable, read_last_day, stream_ends
+from floor.log import Log, LogUnreadable, read_last_days
 
 # 40 windows and some kiosks press a few commands each at worst; a thousand pending
 # means that the disk has stopped, and a clear refusal is better than a long wait.
 PENDING_MAX = 1_000
 BATCH_MAX = 256
+# A command repeated just after midnight is still known: today's and yesterday's.
+DAYS_KNOWN = 2
 # Smaller steps back are what time synchronisation does all day.
 STEP_MAX = timedelta(seconds=2)
 
@@ -58,25 +60,25 @@ class Draft:
         self._log = log
         self._hall = catalogue.hall
         self._publish: Catalogue | None = catalogue
-        self._step_to: datetime | None = None
         self.pending: list[Entry] = []
         self.reload()
 
     def reload(self) -> list[Entry]:
-        """Throw memory away and read the last day from the log.
+        """Throw memory away and read the last days from the log.
 
         Returns:
             what was read, in order of position.
         """
-        entries = read_last_day(self._log.path, self._hall)
+        entries = read_last_days(self._log.path, self._hall, DAYS_KNOWN)
         self.pending = []
+        self.position = 0
         self._day: Day | None = None
-        self._ends = stream_ends(entries)
+        self._done_before: dict[str, Entry] = {}
+        self._last_at: datetime | None = None
+        self._stepped: facts.ClockStepped | None = None
+        self._ends: dict[str, int] = {}  # The last version of each stream.
         for entry in entries:
-            self._day = advance(self._day, entry)
-        # Positions run over all streams, so the last one may be a catalogue's.
-        self.position = entries[-1].position if entries else 0
-        self._last_at = entries[-1].fact.at if entries else None
+            self._take_in(entry)
         return entries
 
     @property
@@ -100,7 +102,7 @@ class Draft:
             Refused: nothing changed.
         """
         id = command.command_id
-        done = self.day.done.get(id) if id else None
+        done = self.done(id)
         if done is not None:
             if not commands.same(command, done.fact):
                 raise refusals.CommandIdReused
@@ -110,6 +112,12 @@ class Draft:
         fact = commands.decide(command, self.day, at)
         named = msgspec.structs.replace(fact, command=id or str(uuid4()))
         return Receipt(self._write(self.day.stream, named))
+
+    def done(self, command_id: str) -> Entry | None:
+        """The fact that a command caused, today or yesterday."""
+        if not command_id:
+            return None
+        return self.day.done.get(command_id) or self._done_before.get(command_id)
 
     def commit(self) -> list[Entry]:
         """Make all that is pending durable, in one transaction.
@@ -123,15 +131,27 @@ class Draft:
         return entries
 
     def _write(self, stream: str, fact: Fact) -> Entry:
-        self.position += 1
         version = self._ends.get(stream, 0) + 1
-        numbered = msgspec.structs.replace(fact, position=self.position)
+        numbered = msgspec.structs.replace(fact, position=self.position + 1)
         entry = Entry(stream, version, numbered)
-        self._ends[stream] = version
-        self._last_at = fact.at
-        self._day = advance(self._day, entry)
+        self._take_in(entry)
         self.pending.append(entry)
         return entry
+
+    def _take_in(self, entry: Entry) -> None:
+        """Let a fact happen on the draft, just written or read again."""
+        day = advance(self._day, entry)
+        if self._day is not None and day is not self._day:
+            self._done_before = self._day.done
+        self._day = day
+        self._ends[entry.stream] = entry.version
+        # Positions run over all streams, so the last one may be a catalogue's.
+        self.position = entry.position
+        self._last_at = entry.fact.at
+        if isinstance(entry.fact, facts.ClockStepped):
+            self._stepped = entry.fact
+        elif self._stepped is not None and entry.fact.at > self._stepped.at:
+            self._stepped = None  # The clock has caught up with the log.
 
     def _settle_clock(self, at: datetime) -> datetime:
         """Whole milliseconds, and never before the last fact."""
@@ -139,16 +159,13 @@ class Draft:
         last = self._last_at
         if last is None or at >= last:
             return at
-        if last - at > STEP_MAX and self._day is not None and not self._stepped(at):
+        noted = timedelta()
+        if self._stepped is not None:
+            noted = timedelta(milliseconds=self._stepped.back_ms)
+        if self._day is not None and last - at > noted + STEP_MAX:
             back_ms = (last - at) // timedelta(milliseconds=1)
-            stepped = facts.ClockStepped(at=last, back_ms=back_ms)
-            self._write(self.day.stream, stepped)
-            self._step_to = at
+            self._write(self.day.stream, facts.ClockStepped(at=last, back_ms=back_ms))
         return last
-
-    def _stepped(self, at: datetime) -> bool:
-        """Whether this clock, still behind the log, has been noted already."""
-        return self._step_to is not None and at >= self._step_to
 
     def turn_day(self, at: datetime) -> None:
         """Begin the business day of this instant, closing one that was left open."""
@@ -160,8 +177,9 @@ class Draft:
             self._write(self.day.stream, closed)
         # The day begins for good with its first fact; a refused command leaves an
         # empty one, which a replay does not see and does not need.
+        self._done_before = self.day.done
         self._day = Day(self.day.catalogue, date)
-        self._ends.setdefault(stream_of(self._hall, date), 0)
+        self._ends.setdefault(self._day.stream, 0)
 
 
 class Hall:
@@ -182,15 +200,22 @@ class Hall:
         self._committing: asyncio.Future[None] | None = None
         self._told = self._draft.position
         self._sound = True
+        self._stopped = False
 
     async def start(self, at: datetime) -> None:
-        """Publish the catalogue if it is news, and begin to write."""
+        """Publish the catalogue if it is news, and begin to write.
+
+        Raises:
+            LogFailed: the catalogue could not be recorded; there is no hall.
+        """
         self._draft.open(at)
-        await self._commit([])
+        loop = asyncio.get_running_loop()
+        self._tell(await loop.run_in_executor(self._thread, self._draft.commit))
         self._writer = asyncio.create_task(self._write())
 
     async def stop(self) -> None:
         """Finish what is being committed and refuse the rest."""
+        self._stopped = True
         if self._writer is not None:
             self._writer.cancel()
             await asyncio.gather(self._writer, return_exceptions=True)
@@ -206,20 +231,26 @@ class Hall:
         Raises:
             Refused: the hall said no, or could not write; nothing was done.
         """
-        asked = _Asked(command, at)
-        try:
-            self._asked.put_nowait(asked)
-        except asyncio.QueueFull:
-            raise refusals.HallOverloaded from None
-        receipt = await asked.answer
+        receipt = await self._ask(_Asked(command, at))
         assert receipt is not None, "Every command is answered by its fact."
         return receipt
 
     async def turn_day(self, at: datetime) -> None:
-        """Close a business day that is over, if it was left open."""
-        asked = _Asked(None, at)
-        await self._asked.put(asked)
-        await asked.answer
+        """Close a business day that is over, if it was left open.
+
+        Raises:
+            Refused: the hall could not write; nothing was done.
+        """
+        await self._ask(_Asked(None, at))
+
+    async def _ask(self, asked: "_Asked") -> Receipt | None:
+        if self._stopped:
+            raise refusals.LogUnavailable
+        try:
+            self._asked.put_nowait(asked)
+        except asyncio.QueueFull:
+            raise refusals.HallOverloaded from None
+        return await asked.answer
 
     async def _write(self) -> None:
         while True:
@@ -264,7 +295,7 @@ class Hall:
         loop = asyncio.get_running_loop()
         try:
             entries = await loop.run_in_executor(self._thread, self._draft.commit)
-        except LogFailed:
+        except Exception:  # LogFailed, or a bug: memory is ahead of the log.
             logger.exception("The log refused %d commands", len(decided))
             self._sound = False
             self._recover(decided)
@@ -286,8 +317,7 @@ class Hall:
         self._tell([entry for entry in entries if entry.position > self._told])
         for asked, receipt in decided:
             # An error at commit may come after the rows are durable.
-            id = receipt.entry.fact.command if receipt else ""
-            done = self._draft.day.done.get(id)
+            done = self._draft.done(receipt.entry.fact.command) if receipt else None
             if receipt is None or done is None:
                 asked.refuse(refusals.LogUnavailable())
             else:

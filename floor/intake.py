@@ -61,7 +61,7 @@ def import_tickets(file: Path, map: Map, target: Path) -> Imported:
 
     Raises:
         BadFile: the file cannot be used, or the log holds something already.
-        LogInUse: another process writes the log.
+        LogInUse, LogUnreadable: the log's name cannot be had.
         LogFailed: the disk refused it.
     """
     began = time.perf_counter()
@@ -73,17 +73,24 @@ def import_tickets(file: Path, map: Map, target: Path) -> Imported:
         for day, of_day in _by_day(rows, map).items()
     }
     days = {day: kept for day, kept in days.items() if kept}
+    try:
+        with TemporaryDirectory(
+            prefix=f"{target.name}.part-", dir=target.parent
+        ) as part:
+            _write_report(Path(part, "refused.csv"), refused)
+            beside = target.with_name(target.name + ".refused.csv")
+            os.replace(Path(part, "refused.csv"), beside)
+            if not days:
+                raise _nothing_taken(file, refused)
+            _record(days, hall, _name_of(file), Path(part, "events.db"))
+            _check_free(target)
+            os.replace(Path(part, "events.db"), target)
+    except OSError as error:
+        raise BadFile(
+            f"写不了 {target.name}：{error.strerror}",
+            f"{target.name} cannot be written: {error.strerror}",
+        ) from error
     taken = [row for kept in days.values() for row in kept]
-    with TemporaryDirectory(prefix=f"{target.name}.part-", dir=target.parent) as part:
-        report = Path(part, "refused.csv")
-        _write_report(report, refused)
-        os.replace(report, target.with_name(target.name + ".refused.csv"))
-        if not taken:
-            raise _nothing_taken(file, refused)
-        whole = Path(part, "events.db")
-        _record(days, hall, _name_of(file), whole)
-        _check_free(target)
-        os.replace(whole, target)
     served = sum(row.served for row in taken)
     return Imported(
         rows=len(taken) + len(refused),
@@ -104,14 +111,13 @@ def _check_free(target: Path) -> None:
         raise BadFile(
             f"没有文件夹 {target.parent}", f"There is no folder {target.parent}"
         )
-    for end in ("-wal", "-shm"):
-        beside = target.with_name(target.name + end)
-        # SQLite would read what another log has left there into the new one.
-        if beside.exists() and not target.exists():
-            raise BadFile(
-                f"{beside.name} 是另一个日志留下的，请先移走",
-                f"{beside.name} was left by another log; move it away first",
-            )
+    wal = target.with_name(target.name + "-wal")
+    # SQLite would read what another log has left there into the new one.
+    if not target.exists() and wal.exists() and wal.stat().st_size:
+        raise BadFile(
+            f"{wal.name} 是另一个日志留下的，请先移走",
+            f"{wal.name} was left by another log; move it away first",
+        )
     if not target.exists():
         return
     try:

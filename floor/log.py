@@ -8,14 +8,13 @@ and the fence against a second writer. Figures and reasons: docs/decisions.
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
 from eventsourcing.application import Application
 from eventsourcing.persistence import (
-    ApplicationRecorder,
     InfrastructureFactory,
     Mapper,
     PersistenceError,
@@ -27,17 +26,16 @@ from eventsourcing.sqlite import (
     SQLiteConnectionPool,
     SQLiteFactory,
 )
-from eventsourcing.utils import Environment
+from eventsourcing.utils import Environment, EnvType
 
 from floor import facts
+from floor.catalogue import Catalogue
 from floor.day import Day, advance, begins_day, setup_stream_of
 from floor.facts import Entry
 
 # A second writer is refused by the fence, so a lock held longer than this is a backup
 # tool that does it wrong: better a clear failure than a hall that waits.
 LOCK_TIMEOUT_S = 2
-# 3.51.3 mends a bug in which a WAL reset could lose a write (sqlite.org, 2026).
-SQLITE_SOUND = (3, 51, 3)
 
 TRIGGERS = (
     """CREATE TRIGGER IF NOT EXISTS no_holes BEFORE INSERT ON stored_events
@@ -45,6 +43,10 @@ TRIGGERS = (
         SELECT MAX(originator_version) FROM stored_events
         WHERE originator_id = NEW.originator_id), 0)
     BEGIN SELECT RAISE(ABORT, 'a fact must follow the last one of its stream'); END""",
+    # A replaced row fires no delete trigger, so its number must be new as well.
+    """CREATE TRIGGER IF NOT EXISTS no_replacement BEFORE INSERT ON stored_events
+    WHEN EXISTS (SELECT 1 FROM stored_events WHERE rowid = NEW.rowid)
+    BEGIN SELECT RAISE(ABORT, 'a fact is never replaced'); END""",
     """CREATE TRIGGER IF NOT EXISTS no_update BEFORE UPDATE ON stored_events
     BEGIN SELECT RAISE(ABORT, 'a fact is never changed'); END""",
     """CREATE TRIGGER IF NOT EXISTS no_delete BEFORE DELETE ON stored_events
@@ -68,17 +70,18 @@ class Log:
 
     Raises:
         LogInUse: another process holds it.
+        LogUnreadable: the file is not a log, or its folder cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._fence = _Fence(path.with_name(path.name + ".lock"))
         try:
-            # The whole environment goes to the constructor and is closed against
-            # os.environ, where one variable could turn the log into memory.
-            self._app = _Log(path)
-        except BaseException:
+            self._app: _Log | None = _Log(path)
+        except BaseException as error:
             self._fence.release()
+            if isinstance(error, PersistenceError | sqlite3.Error):
+                raise _unreadable(path, error) from None
             raise
 
     def append(self, entries: Sequence[Entry]) -> None:
@@ -88,15 +91,27 @@ class Log:
             LogFailed: the caller must throw its memory away and read the log again;
                 the rows may or may not be there.
         """
+        if not self._fence.held:
+            raise LogFailed("The log is closed.")
         try:
+            if self._app is None:
+                self._app = _Log(self.path)
             self._app.events.put(cast(Any, entries))
         except (PersistenceError, sqlite3.Error, OSError) as error:
+            # A commit that failed may have left its connection inside the
+            # transaction, where every later one would fail too.
+            self._let_go()
             raise LogFailed(str(error)) from error
 
     def close(self) -> None:
         """Let go of the file; another writer may open it."""
-        self._app.close()
+        self._let_go()
         self._fence.release()
+
+    def _let_go(self) -> None:
+        if self._app is not None:
+            self._app.close()
+            self._app = None
 
     def __enter__(self) -> Self:
         return self
@@ -114,7 +129,10 @@ class _Fence:
     """A lock file that the operating system frees when its process ends."""
 
     def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise _unreadable(path, error) from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -129,9 +147,13 @@ class _Fence:
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, str(os.getpid()).encode(), 0)
 
+    @property
+    def held(self) -> bool:
+        return self._file >= 0
+
     def release(self) -> None:
         """Free the lock. The file stays: removing it would let two hold it."""
-        if self._file >= 0:
+        if self.held:
             os.close(self._file)
             self._file = -1
 
@@ -199,7 +221,7 @@ class _Log(Application[str]):
     def __init__(self, path: Path) -> None:
         super().__init__(
             {
-                "SQLITE_DBNAME": str(path),
+                "SQLITE_DBNAME": str(path.absolute()),
                 "SQLITE_LOCK_TIMEOUT": str(LOCK_TIMEOUT_S),
                 "ORIGINATOR_ID_TYPE": "text",
                 "CREATE_TABLE": "y",
@@ -207,14 +229,19 @@ class _Log(Application[str]):
             }
         )
 
+    def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
+        """What the constructor was given, and nothing of `os.environ`.
+
+        There one variable could turn the log into memory, or name a recorder that
+        has no triggers.
+        """
+        return Environment(name, env)
+
     def construct_factory(self, env: Environment) -> InfrastructureFactory[Any]:
         return _Factory(env)
 
     def construct_mapper(self) -> Mapper[str]:
         return _FactMapper()
-
-    def construct_recorder(self) -> ApplicationRecorder:
-        return self.factory.application_recorder()
 
 
 # ── Reading ─────────────────────────────────────────────────────────────────
@@ -224,39 +251,55 @@ class LogUnreadable(ValueError):
     """The file is missing, is not a log, or holds rows that are not ours."""
 
 
-SELECT = "SELECT originator_id, originator_version, topic, state FROM stored_events "
+COLUMNS = "originator_id, originator_version, topic, state, rowid"
+SELECT = f"SELECT {COLUMNS} FROM stored_events "
+# Read in pages, each its own short transaction: a reader that stops half-way would
+# keep the write-ahead log from being emptied, for as long as it stops.
+PAGE_ROWS = 2_000
 
 
-def read(path: Path, *, since: int = 0) -> Iterator[Entry]:
+def read(path: Path, *, since: int = 0, hall: str = "*") -> Iterator[Entry]:
     """The facts of a log after a position, in order of position.
 
-    A plain read-only cursor in one short pass: it never blocks the writer.
+    Of one hall, or of all of them in the order of writing.
 
     Raises:
         LogUnreadable: with a sentence that an operator can act on.
     """
-    # A hall's position never exceeds its row number, so this skips nothing.
-    yield from (
-        entry
-        for entry in _select(path, SELECT + "WHERE rowid > ? ORDER BY rowid", (since,))
-        if entry.position > since
-    )
+    page = SELECT + "WHERE rowid > ? AND originator_id GLOB ? ORDER BY rowid LIMIT ?"
+    last = since  # A hall's position never exceeds its row number.
+    while rows := list(_rows(path, page, (last, f"{hall}/*", PAGE_ROWS))):
+        last = rows[-1][-1]
+        for row in rows:
+            entry = _entry(path, *row)
+            if entry.position > since:
+                yield entry
 
 
 def read_last_day(path: Path, hall: str) -> list[Entry]:
-    """What a start needs: the hall's catalogues and its last business day.
+    """The hall's catalogues and its last business day; empty for a new log."""
+    return read_last_days(path, hall, 1)
 
-    In order of position; empty for a new log. Milliseconds, however long the log is.
+
+def read_last_days(path: Path, hall: str, days: int) -> list[Entry]:
+    """The hall's catalogues and its last business days, in order of position.
+
+    Milliseconds, however long the log is.
     """
-    last = list(
-        _select(
-            path,
-            SELECT + "WHERE originator_id GLOB ? ORDER BY originator_id DESC, "
-            "originator_version DESC LIMIT 1",
-            (f"{hall}/[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]",),
+    streams = [setup_stream_of(hall)]
+    before = f"{hall}/:"  # Sorts after every date.
+    for _ in range(days):
+        last = list(
+            _select(
+                path,
+                SELECT + "WHERE originator_id < ? AND originator_id GLOB ? "
+                "ORDER BY originator_id DESC, originator_version DESC LIMIT 1",
+                (before, f"{hall}/[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"),
+            )
         )
-    )
-    streams = [setup_stream_of(hall), *(entry.stream for entry in last)]
+        if last:
+            before = last[0].stream
+            streams.append(before)
     entries = [
         entry
         for stream in streams
@@ -283,6 +326,24 @@ def read_days(path: Path) -> Iterator[list[Entry]]:
         yield batch
 
 
+def read_catalogue(path: Path) -> Catalogue:
+    """The catalogue in force at the end of a log of one hall.
+
+    Raises:
+        LogUnreadable: there is none, or the file is not a log of ours.
+    """
+    published = [
+        entry.fact for hall in halls(path) for entry in read_last_days(path, hall, 0)
+    ]
+    if not published:
+        raise LogUnreadable(
+            f"{path.name} 中没有任何记录 / There is nothing in {path.name}"
+        )
+    last = published[-1]
+    assert isinstance(last, facts.CataloguePublished), "Setup is catalogues alone."
+    return last.catalogue
+
+
 def halls(path: Path) -> list[str]:
     """The halls that a log holds, by their setup streams."""
     rows = _rows(
@@ -295,14 +356,20 @@ def halls(path: Path) -> list[str]:
 
 
 def _select(path: Path, statement: str, words: tuple[object, ...]) -> Iterator[Entry]:
-    for stream, version, topic, state in _rows(path, statement, words):
-        try:
-            yield Entry(stream, version, facts.decode(topic, state))
-        except (ValueError, TypeError) as error:  # Not ours, not fitting, not bytes.
-            raise LogUnreadable(
-                f"{path.name} 中 {stream} 第 {version} 条无法读取：{error} / "
-                f"Fact {version} of {stream} in {path.name} cannot be read: {error}"
-            ) from None
+    for row in _rows(path, statement, words):
+        yield _entry(path, *row)
+
+
+def _entry(
+    path: Path, stream: str, version: int, topic: str, state: bytes, _: int
+) -> Entry:
+    try:
+        return Entry(stream, version, facts.decode(topic, state))
+    except (ValueError, TypeError) as error:  # Not ours, not fitting, not bytes.
+        raise LogUnreadable(
+            f"{path.name} 中 {stream} 第 {version} 条无法读取：{error} / "
+            f"Fact {version} of {stream} in {path.name} cannot be read: {error}"
+        ) from None
 
 
 def _rows(path: Path, statement: str, words: tuple[object, ...]) -> Iterator[Any]:
@@ -315,21 +382,17 @@ def _rows(path: Path, statement: str, words: tuple[object, ...]) -> Iterator[Any
         try:
             connection.execute("PRAGMA query_only=1")
             # Checkpoints are the writer's: a reader that makes one can meet the
-            # WAL-reset bug of older SQLite.
+            # WAL-reset bug of SQLite before 3.51.3.
             connection.execute("PRAGMA wal_autocheckpoint=0")
             yield from connection.execute(statement, words)
         finally:
             connection.close()
     except sqlite3.Error as error:
-        raise LogUnreadable(
-            f"{path.name} 不是可读的日志：{error} / "
-            f"{path.name} is not a readable log: {error}"
-        ) from None
+        raise _unreadable(path, error) from None
 
 
-def stream_ends(entries: Iterable[Entry]) -> dict[str, int]:
-    """The last version of each stream among these facts."""
-    ends: dict[str, int] = {}
-    for entry in entries:
-        ends[entry.stream] = max(ends.get(entry.stream, 0), entry.version)
-    return ends
+def _unreadable(path: Path, error: Exception) -> LogUnreadable:
+    return LogUnreadable(
+        f"{path.name} 不是可用的日志：{error} / "
+        f"{path.name} is not a usable log: {error}"
+    )

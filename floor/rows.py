@@ -95,6 +95,9 @@ STEPS: tuple[tuple[Moment, Moment, str], ...] = (
     ("start", "end", "service_s"),
 )
 NO_TIME = timedelta(0)
+# Ticket machines are younger; a date far away is an empty field of some database.
+FIRST_AT = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_AT = datetime(2200, 1, 1, tzinfo=UTC)
 
 Moments = dict[Moment, datetime]
 
@@ -223,16 +226,22 @@ class _Checker:
         if not word:
             return None
         try:
-            if self._map.time.format != "iso":
-                at = datetime.strptime(word, self._map.time.format)  # noqa: DTZ007
-            elif len(word) > len("1999-02-01"):
-                at = datetime.fromisoformat(word)
-            else:
-                raise ValueError("A date alone tells no time.")
-            at = at.replace(microsecond=at.microsecond // 1000 * 1000)
-            return at.astimezone(UTC) if at.tzinfo else self._from_zone(at)
+            return self._utc(word)
         except (ValueError, OverflowError):
             raise BadTime(field=field, zh=FIELD_ZH[field], word=shown(word)) from None
+
+    def _utc(self, word: str) -> datetime:
+        if self._map.time.format != "iso":
+            at = datetime.strptime(word, self._map.time.format)  # noqa: DTZ007
+        elif len(word) > len("1999-02-01"):
+            at = datetime.fromisoformat(word)
+        else:
+            raise ValueError("A date alone tells no time.")
+        at = at.replace(microsecond=at.microsecond // 1000 * 1000)
+        at = at.astimezone(UTC) if at.tzinfo else self._from_zone(at)
+        if not FIRST_AT <= at < LAST_AT:
+            raise ValueError("No ticket was taken then.")
+        return at
 
     def _from_zone(self, naive: datetime) -> datetime:
         """An instant of the zone's clock that happened, and happened once."""
@@ -329,7 +338,7 @@ class ServedAndAbandoned(Refused):
 
 
 class BadTime(Refused):
-    """The time does not have the format of the map."""
+    """The time does not have the format of the map, or lies outside 1970 to 2199."""
 
     zh = "{zh}“{word}”不是有效的时间"
     en = "The time of {field} {word!r} is not a time in the format of the map"

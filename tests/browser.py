@@ -1,6 +1,6 @@
 """A real browser for tests: the installed Chromium, driven by Playwright.
 
-    from browser import page  # noqa: F401
+    from browser import browser_page  # noqa: F401
 
 gives a test the fixture `page`, a fresh page without memory. Where there is no browser
 the test is skipped with its reason; with CI in the environment a missing browser is a
@@ -45,8 +45,8 @@ async def browser(path: str) -> AsyncIterator[Browser]:
             await running.close()
 
 
-@pytest.fixture
-async def page() -> AsyncIterator[Page]:
+@pytest.fixture(name="page")
+async def browser_page() -> AsyncIterator[Page]:
     """A fresh page, 1920 by 1080; an error in its scripts fails the test."""
     path = chromium()
     if path is None:

@@ -10,16 +10,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from playwright.async_api import Browser  # noqa: E402
+from browser import NOT_FOUND, browser, chromium
+from playwright.async_api import Browser
+from timeline import SAMPLE, VERBS
 
-from browser import NOT_FOUND, browser, chromium  # noqa: E402
-from displays import server  # noqa: E402
-from floor import api, door  # noqa: E402
-from floor.catalogue import load  # noqa: E402
-from floor.door import DevGate, Floor  # noqa: E402
-from floor.follow import opened  # noqa: E402
-from timeline import SAMPLE, VERBS  # noqa: E402
+from displays import server
+from floor import api, door
+from floor.catalogue import load
+from floor.door import DevGate, Floor
+from floor.follow import opened
 
+MONDAY_10 = datetime(2026, 11, 23, 2, tzinfo=UTC)  # 10:00 in the hall.
 PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
 
 MORNING = """
@@ -63,18 +64,16 @@ recalls 1
 
 @asynccontextmanager
 async def morning() -> AsyncIterator[tuple[str, Floor]]:
-    """A hall in mid-morning behind a port; gives its URL."""
+    """A hall in mid-morning behind a port; gives its URL and its floor."""
 
     def clock() -> datetime:
-        return datetime.now(UTC)
+        return MONDAY_10
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "events.db"
         async with opened(path, load(SAMPLE), clock()) as (hall, feed):
             floor = Floor(feed, hall, clock, DevGate(), b"k" * 32)
-            for line in MORNING.split("\n"):
-                if not line:
-                    continue
+            for line in MORNING.strip().splitlines():
                 verb, *words = line.split()
                 times = int(words.pop()) if verb == "takes" else 1
                 for _ in range(times):
@@ -88,6 +87,7 @@ async def morning() -> AsyncIterator[tuple[str, Floor]]:
 async def take_pictures(running: Browser, url: str, folder: Path) -> None:
     """Open each page as its visitor sees it, and keep the picture."""
     page = await running.new_page(viewport={"width": 1920, "height": 1080})
+    await page.clock.set_fixed_time(MONDAY_10)
     await page.goto(f"{url}/screens/hall")
     await page.wait_for_selector("#calls li")
     await page.screenshot(path=folder / "hall.png")

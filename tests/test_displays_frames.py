@@ -2,13 +2,13 @@
 
 import msgspec
 import pytest
+from timeline import FloorDay
 
 from displays import frames
 from displays.frames import Beat, Call, CallFrame, ChangeFrame, Frame, Line, Snapshot
 from floor import facts
 from floor.day import Day, advance
 from floor.facts import Entry, Fact
-from timeline import FloorDay
 
 
 def told(floor: FloorDay) -> list[tuple[Day, Frame | None]]:
@@ -50,9 +50,7 @@ def test_a_call_says_ticket_window_and_who_still_waits(floor: FloorDay) -> None:
     )
     assert (frame.call.times, frame.call.state, frame.call.over) == (1, "called", False)
     assert frame.call.at == floor.at("09:01:00")
-    line = Line(
-        item="zonghe", name="综合受理", name_en="General acceptance", waiting=1
-    )
+    line = Line(item="zonghe", name="综合受理", name_en="General acceptance", waiting=1)
     assert frame.lines == (line,)
     assert (frame.strip.state, frame.strip.ticket) == ("called", "A001")
 
@@ -228,9 +226,7 @@ class Follower:
             case Beat() | None:
                 pass
 
-    def _change(
-        self, frame: CallFrame | ChangeFrame, calls: tuple[Call, ...]
-    ) -> None:
+    def _change(self, frame: CallFrame | ChangeFrame, calls: tuple[Call, ...]) -> None:
         lines = {line.item: line for line in frame.lines}
         strip = frame.strip
         self.shown = msgspec.structs.replace(
@@ -300,7 +296,9 @@ def test_frames_come_back_from_the_wire_as_they_were(floor: FloorDay) -> None:
     assert [frames.decode(frames.encode(frame)) for frame in seen] == seen
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"frame":"other"}', '{"frame":"call"}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"frame":"other"}', '{"frame":"call"}']
+)
 def test_what_is_not_a_frame_is_refused(text: str) -> None:
     with pytest.raises(msgspec.DecodeError):
         frames.decode(text)

@@ -1,6 +1,7 @@
 """Pages in a real browser: what visitors see of the hall, and what their touch does."""
 
 import asyncio
+import json
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -9,16 +10,16 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 import pytest
-from playwright.async_api import Page, Route, WebSocketRoute, expect
-
-from browser import page  # noqa: F401
+from browser import browser_page  # noqa: F401
 from conftest import Served, ServeHall
-from displays import server
+from playwright.async_api import Page, Route, WebSocketRoute, expect
+from timeline import SAMPLE, VERBS
+
+from displays import pages, server
 from floor import commands, facts
 from floor.catalogue import load
 from floor.follow import opened
 from floor.tokens import token_of
-from timeline import SAMPLE, VERBS
 
 MONDAY_10 = datetime(2026, 11, 23, 2, tzinfo=UTC)  # 10:00 in the hall.
 STREAM = "hall-1/2026-11-23"
@@ -47,7 +48,7 @@ def token(served: Served, ticket: str) -> str:
 async def until(true: Callable[[], Awaitable[bool]], within_s: float) -> None:
     """Look again and again, without a sign from what is looked at."""
     async with asyncio.timeout(within_s):
-        while not await true():
+        while not await true():  # noqa: ASYNC110 (a browser gives no sign)
             await asyncio.sleep(0.05)
 
 
@@ -144,7 +145,8 @@ async def test_a_silent_line_is_noticed_and_replaced(
         await play(served, "calls 1")
         await expect(page.locator("#lost")).to_be_visible(timeout=5_000)
         silent = False
-        await expect(page.locator("#calls .ticket")).to_have_text(["A001"], timeout=9_000)
+        called = page.locator("#calls .ticket")
+        await expect(called).to_have_text(["A001"], timeout=9_000)
         await expect(page.locator("#lost")).to_be_hidden()
         await expect(page.locator(".flash")).to_have_count(1)
 
@@ -175,12 +177,14 @@ async def test_one_touch_takes_one_ticket(serve_hall: ServeHall, page: Page) -> 
         await page.goto(f"{served.url}/kiosk")
         general = page.get_by_role("button", name="综合受理")
         await expect(general).to_contain_text("等候1人")
-        await general.dblclick()
+        # Sooner after another than a hand, so that no overlay stands in between.
+        await general.evaluate("button => { button.click(); button.click(); }")
         await expect(page.locator("#ticket")).to_have_text("A002")
         await expect(page.locator("#ahead")).to_have_text("前面还有1人")
         await expect(page.locator("#windows")).to_have_text("叫号后请到1、3号窗口")
         await until(lambda: page.evaluate("qr.complete && qr.naturalWidth > 0"), 5)
         await expect(page.locator("#done")).to_contain_text("秒")
+        await all_named_and_legible(page)
         day = served.floor.feed.day
         assert list(day.tickets) == ["A001", "A002"]
         await page.wait_for_timeout(900)
@@ -195,7 +199,7 @@ async def test_a_lost_answer_costs_no_second_ticket(
     asked: list[str] = []
 
     async def lose_first(route: Route) -> None:
-        asked.append(route.request.post_data_json["command_id"])
+        asked.append(json.loads(route.request.post_data or "")["command_id"])
         if len(asked) > 1:
             await route.continue_()
             return
@@ -230,6 +234,7 @@ async def test_a_ticket_nobody_saw_goes_to_the_next_who_asks(
         households = page.get_by_role("button", name="户籍业务")
         await households.click()
         await expect(page.locator("#why")).to_contain_text("网络中断", timeout=9_000)
+        await all_named_and_legible(page)
         down = False
         await page.wait_for_timeout(900)
         await page.locator("#back").click()
@@ -274,9 +279,7 @@ async def test_a_kiosk_without_hall_takes_nothing_and_comes_back(
     assert await page.evaluate("items.inert")
     async with serve_hall(server.routes, clock=now, port=port) as served:
         await expect(page.locator("#lost")).to_be_hidden(timeout=8_000)
-        await page.get_by_role("button", name="税务").or_(
-            page.get_by_role("button", name="办税服务")
-        ).click()
+        await page.get_by_role("button", name="办税服务").click()
         await expect(page.locator("#ticket")).to_have_text("K001")
 
 
@@ -385,7 +388,7 @@ async def test_the_code_of_a_ticket_leads_to_its_own_page(
             page_of_it = f"/rate/{taken['ticket']}?token={taken['token']}"
             there = await visitor.get(page_of_it)
         assert code.headers["content-type"] == "image/svg+xml"
-        expected = server.pages.qr_svg(f"{served.url}{page_of_it}")
+        expected = pages.qr_svg(f"{served.url}{page_of_it}")
         assert code.content == expected
         assert there.status_code == 200
 
@@ -442,7 +445,7 @@ async def test_names_in_a_catalogue_stay_words(
         await page.goto(f"{served.url}/rate/A001")
         await expect(page.locator("h1")).to_have_text(f"\"'>{HOSTILE}")
         assert await page.locator("img").count() == 0
-        assert "hurt" not in await page.title() or HOSTILE in await page.title()
+        assert await page.title() != "hurt"
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -461,8 +464,12 @@ async def test_everything_has_a_name_and_can_be_told_from_its_ground(
         assert await page.title()
         assert await page.locator("h1").count() == 1
         assert await page.locator("main").count() == 1
-        assert await page.evaluate(NAMELESS) == []
-        assert await page.evaluate(PALE) == []
+        await all_named_and_legible(page)
+
+
+async def all_named_and_legible(page: Page) -> None:
+    assert await page.evaluate(NAMELESS) == []
+    assert await page.evaluate(PALE) == []
 
 
 async def overflowing(page: Page) -> list[str]:

@@ -9,15 +9,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from conftest import Served, ServeHall
 from starlette.requests import HTTPConnection
+from timeline import VERBS
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Origin
 
-from conftest import Served, ServeHall
 from displays import server
 from floor import commands, refusals
 from floor.door import BODY_BYTES_MAX, Right
-from timeline import VERBS
 
 MONDAY_10 = datetime(2026, 11, 23, 2, tzinfo=UTC)  # 10:00 in the hall.
 TAKE = commands.TakeTicket(item="zonghe")
@@ -131,8 +132,7 @@ async def test_a_stalled_screen_is_cut_off_and_comes_back_to_a_snapshot(
             assert seen == list(range(seen[0], served.floor.feed.position + 1))
 
             with pytest.raises(ConnectionClosed) as closed:
-                while True:
-                    await asyncio.wait_for(stalled.recv(), 10)
+                await hear_until(stalled, served.floor.feed.position)
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == server.WS_STALLED
         async with connect(uri) as back:
@@ -166,10 +166,9 @@ async def test_a_bad_screen_name_is_told_so(serve_hall: ServeHall, name: str) ->
 
 async def test_a_page_of_another_site_hears_nothing(serve_hall: ServeHall) -> None:
     async with serve_hall(server.routes, clock=now) as served:
+        elsewhere = Origin("http://elsewhere.example")
         with pytest.raises(InvalidStatus):
-            await connect(
-                f"{served.ws_url}/ws/screen/hall", origin="http://elsewhere.example"
-            )
+            await connect(f"{served.ws_url}/ws/screen/hall", origin=elsewhere)
 
 
 async def test_who_may_not_visit_hears_nothing(serve_hall: ServeHall) -> None:

@@ -12,13 +12,13 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from timeline import SAMPLE, FloorDay
 
 from floor import facts
 from floor.catalogue import Catalogue, load
 from floor.day import Day, advance, days
 from floor.facts import FACTS, TOPICS, Entry, Fact
 from floor.log import LogUnreadable, read
-from timeline import SAMPLE, FloorDay
 
 GOLDEN = Path(__file__).parent / "golden"
 NINE = datetime(2026, 11, 23, 1, tzinfo=UTC)
@@ -85,7 +85,7 @@ def test_facts_are_frozen_and_take_no_positional_words() -> None:
     for kind in FACTS:
         assert kind.__struct_config__.frozen
         with pytest.raises(TypeError):
-            kind(NINE)  # type: ignore[misc]
+            kind(NINE)  # type: ignore[call-arg]
 
 
 # ── Rows ────────────────────────────────────────────────────────────────────
@@ -369,7 +369,11 @@ def test_a_booking_that_checked_in_becomes_a_ticket(floor: FloorDay) -> None:
         ),
     )
     ticket = floor.day.tickets["A002"]
-    assert (ticket.kind, ticket.state, ticket.taken_at) == ("appointment", "waiting", at)
+    assert (ticket.kind, ticket.state, ticket.taken_at) == (
+        "appointment",
+        "waiting",
+        at,
+    )
     assert line_of(floor, "zonghe") == ["A001", "A002"]
     floor.play("09:03:00 takes zonghe")
     assert "A003" in floor.day.tickets

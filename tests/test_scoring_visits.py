@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+from timeline import FloorDay
 
 from floor import facts
 from floor.catalogue import Hours
 from floor.day import advance, setup_stream_of, stream_of
 from floor.facts import Entry, Fact
 from scoring.visits import HallDay, Visit, hall_days
-from timeline import FloorDay
 
 
 def the_day(floor: FloorDay) -> HallDay:
@@ -90,9 +90,7 @@ def test_a_requeued_ticket_stays_one_visit_with_two_rounds(floor: FloorDay) -> N
     09:10:00 calls 1
     09:12:00 no-show 1
     """
-    tell(
-        floor, facts.TicketRequeued(at=floor.at("09:20:00"), ticket="A001", place=0)
-    )
+    tell(floor, facts.TicketRequeued(at=floor.at("09:20:00"), ticket="A001", place=0))
     floor.play("09:30:00 calls 1\n09:31:00 starts 1")
     [visit] = visits_of(floor, "A001")
     assert [call.no_show for call in visit.rounds] == [True, False]

@@ -4,7 +4,7 @@ The hall runs in a process of its own, as in a hall. Receivers are plain sockets
 selector, the same for both, so that the cost of a client library is in neither.
 """
 
-import os
+
 import re
 import selectors
 import socket
@@ -12,8 +12,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import msgspec
@@ -51,6 +52,11 @@ class Screens:
         for each in sockets:
             each.setblocking(False)
             self._selector.register(each, selectors.EVENT_READ)
+
+    def close(self) -> None:
+        self._selector.close()
+        for each in self._received:
+            each.close()
 
     def wait(self, done: "re.Pattern[bytes] | int") -> int:
         """Until every socket has the pattern, or so many bytes; gives the bytes."""
@@ -121,10 +127,10 @@ def press_to_screens(tmp_path: Path, screens: int) -> tuple[list[float], int]:
         wall.wait(re.compile(rb'"frame":"snapshot"'))
         seconds: list[float] = []
         size = 0
-        with connect(f"ws://127.0.0.1:{port}/ws/window/1", compression=None) as key:
+        with closing(wall), connect(f"ws://127.0.0.1:{port}/ws/window/1", compression=None) as key:
 
             def press(word: str, **words: str) -> int:
-                id = os.urandom(16).hex()
+                id = str(uuid4())
                 message = {"id": id, "command": word, **words}
                 key.send(msgspec.json.encode(message).decode())
                 while True:
@@ -139,7 +145,7 @@ def press_to_screens(tmp_path: Path, screens: int) -> tuple[list[float], int]:
                 wall.wait(re.compile(rb'"position":%d\b' % position))
                 frame = re.compile(rb'"position":%d\b.*\}' % (position + 1))
                 start = time.perf_counter()
-                id = os.urandom(16).hex()
+                id = str(uuid4())
                 key.send('{"id":"%s","command":"call"}' % id)
                 size = wall.wait(frame)
                 seconds.append(time.perf_counter() - start)
@@ -166,8 +172,8 @@ def raw_sends(screens: int, size: int) -> list[float]:
             key.send(b"k")
             wall.wait(size)
             seconds.append(time.perf_counter() - start)
-        for each in (key, *sockets):
-            each.close()
+        wall.close()
+        key.close()
     return seconds
 
 
