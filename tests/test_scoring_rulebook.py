@@ -92,7 +92,7 @@ def test_whatever_is_wrong_is_said_in_both_languages(
 
 
 def test_a_file_that_is_missing_or_not_text(tmp_path: Path) -> None:
-    with pytest.raises(BadRulebook, match="读不到评分规则 none.toml"):
+    with pytest.raises(BadRulebook, match="读不到评分规则"):
         rulebook.load(tmp_path / "none.toml")
     with pytest.raises(BadRulebook):
         rulebook.load(tmp_path)
