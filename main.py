@@ -7,11 +7,10 @@ imports what it needs when it runs, so that a clerk's terminal starts at once.
 import asyncio
 import json
 import sys
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -20,7 +19,6 @@ import click
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
-    from floor.catalogue import Catalogue
     from floor.door import Floor
     from floor.facts import Entry
     from scoring.report import Lang
@@ -154,7 +152,7 @@ def shown(
 @click.option("--clerk", default="", help="工号 Clerk.")
 @url_option
 @lang_option
-def caller(window: str, clerk: str, url: str, lang: str) -> None:
+def caller(window: str, clerk: str, url: str, lang: "Lang") -> None:
     """叫号终端 The clerk's terminal at a window."""
     from callers.app import CallerApp
 
@@ -179,7 +177,7 @@ def led(panel: str, url: str) -> None:
 )
 @url_option
 @lang_option
-def voice(wav: Path | None, url: str, lang: str) -> None:
+def voice(wav: Path | None, url: str, lang: "Lang") -> None:
     """语音播报 Speak the calls: chime and sentence."""
     import displays.voice
 
@@ -200,9 +198,7 @@ def voice(wav: Path | None, url: str, lang: str) -> None:
     "--format", "form", type=click.Choice(["text", "json", "html"]), default="text"
 )
 @lang_option
-def score(
-    log: Path, rulebook: Path, as_of: str, form: str, lang: "Lang"
-) -> None:
+def score(log: Path, rulebook: Path, as_of: str, form: str, lang: "Lang") -> None:
     """千分制考核 The 1000-point assessment of each window, with its evidence."""
     click.echo(with_sentences(lambda: _score(log, rulebook, as_of, form, lang)))
 
@@ -275,7 +271,7 @@ def digest(log: Path) -> None:
 
 @main.command()
 @click.option("--speed", type=click.FloatRange(1, 2_000), default=20.0)
-@click.option("--once", is_flag=True, help="跑完一天即退出 One day, headless, then exit.")
+@click.option("--once", is_flag=True, help="跑完一天即退出 One day, then exit.")
 @port_option
 @click.option("--seed", type=int, default=1, help="随机种子 Seed of the visitors.")
 def demo(speed: float, once: bool, port: int, seed: int) -> None:
@@ -286,11 +282,11 @@ def demo(speed: float, once: bool, port: int, seed: int) -> None:
 async def _demo(speed: float, once: bool, port: int, seed: int) -> None:
     """A day of the sample hall on a faster clock, then its assessment."""
     import displays.voice
-    from callers.rehearsal import Rehearsal
+    from callers.rehearsal import Rehearsal, fast_clock
     from floor.catalogue import load
 
     catalogue = load(HALL)
-    clock = demo_clock(catalogue, speed)
+    clock = fast_clock(catalogue, now(), speed)
     log, wav = clear_demo()
     # Window 3 is left to whoever tries the clerk's terminal.
     staffed = tuple(w for w in catalogue.windows if once or w.id != "3")
@@ -330,16 +326,6 @@ DEMO_WORDS = """\
 """
 
 
-def demo_clock(catalogue: "Catalogue", speed: float) -> Callable[[], datetime]:
-    """A clock that begins before the next opening and runs faster than the wall's."""
-    day = catalogue.business_date(now())
-    while not catalogue.open_spans(day):
-        day += timedelta(days=1)
-    begin = catalogue.open_spans(day)[0][0] - timedelta(minutes=5)
-    began = time.monotonic()
-    return lambda: begin + timedelta(seconds=(time.monotonic() - began) * speed)
-
-
 def clear_demo() -> tuple[Path, Path]:
     """The demo's log and WAV folder, empty; only files of a former demo are removed."""
     wav = DEMO / "wav"
@@ -373,12 +359,12 @@ async def beside(job: "Coroutine[Any, Any, None]") -> AsyncIterator[None]:
 def printed_docs() -> dict[Path, str]:
     """The pages of docs/ that are printed from the code, with their text."""
     from floor.glossary import glossary
+    from scoring.printed import rulebook_page
     from scoring.rulebook import load
-    from scoring.report import to_markdown
 
     return {
         HERE / "docs" / "glossary.md": glossary(),
-        HERE / "docs" / "scoring.md": to_markdown(load(RULEBOOK)),
+        HERE / "docs" / "scoring.md": rulebook_page(load(RULEBOOK)),
     }
 
 

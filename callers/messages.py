@@ -25,7 +25,7 @@ from floor.facts import Kind
 # A clerk looks at the next few; all others are in the counts.
 WAITING_MAX = 20
 # A window of every one of 2,000 items, each named as long as a catalogue allows.
-BOARD_BYTES_MAX = 2**20
+BOARD_BYTES_MAX = 2**21
 # An echo of what was asked for need not be longer than any right word.
 ECHO_CHARS_MAX = 40
 

@@ -329,4 +329,4 @@ def _wait(ticket: Waiting, now: datetime, lang: Lang) -> str:
     return f" {kind}{' ' * (AGE_CELLS - cell_len(text))}{text}"
 
 
-AGE_CELLS = 7  # A blank and "120 分".
+AGE_CELLS = 7  # A blank, three digits, and the word for minutes.

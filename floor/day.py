@@ -325,9 +325,11 @@ def advance(day: Day | None, entry: Entry) -> Day:
         ValueError: the log does not begin with a catalogue.
     """
     if isinstance(entry.fact, facts.CataloguePublished):
-        if day is None:
-            opening = entry.fact.catalogue
-            day = Day(opening, opening.business_date(entry.fact.at))
+        # One published on a later date is the next day's: what is over stays as it was.
+        published = entry.fact.catalogue
+        date_of = published.business_date(entry.fact.at)
+        if day is None or date_of > day.date:
+            day = Day(published, date_of)
     elif day is None:
         raise ValueError("The log does not begin with a published catalogue.")
     elif entry.stream != day.stream:
@@ -341,13 +343,8 @@ def days(entries: Iterable[Entry]) -> Iterator[Day]:
     """Each business day of a log as it stood at its last fact, in order."""
     day: Day | None = None
     for entry in entries:
-        if day is not None and day.version and begins_day(day, entry):
-            yield day
-        day = advance(day, entry)
+        before, day = day, advance(day, entry)
+        if before is not None and before is not day and before.version:
+            yield before
     if day is not None and day.version:
         yield day
-
-
-def begins_day(day: Day, entry: Entry) -> bool:
-    """Whether the fact belongs to another business day than this one."""
-    return entry.stream not in (day.stream, setup_stream_of(day.catalogue.hall))

@@ -30,7 +30,7 @@ from eventsourcing.utils import Environment, EnvType
 
 from floor import facts
 from floor.catalogue import Catalogue
-from floor.day import Day, advance, begins_day, setup_stream_of
+from floor.day import setup_stream_of
 from floor.facts import Entry
 
 # A second writer is refused by the fence, so a lock held longer than this is a backup
@@ -310,20 +310,6 @@ def read_last_days(path: Path, hall: str, days: int) -> list[Entry]:
         )
     ]
     return sorted(entries, key=lambda entry: entry.position)
-
-
-def read_days(path: Path) -> Iterator[list[Entry]]:
-    """The facts of each business day; catalogues come with the day they precede."""
-    day: Day | None = None
-    batch: list[Entry] = []
-    for entry in read(path):
-        if day is not None and day.version and begins_day(day, entry):
-            yield batch
-            batch = []
-        day = advance(day, entry)
-        batch.append(entry)
-    if batch:
-        yield batch
 
 
 def read_catalogue(path: Path) -> Catalogue:

@@ -25,7 +25,7 @@ from scoring.rulebook import (
 MILLI = 1000
 
 
-class Cause(msgspec.Struct, frozen=True, kw_only=True):
+class Cause(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One line of the evidence: what happened, when, to which ticket.
 
     lasted_ms: how long it took, None for what has no duration.
@@ -155,10 +155,10 @@ def by_index(item: IndexItem, subject: Subject) -> Mark | NotApplicable:
     zh, en = f"评价 {own} 条", f"{own} ratings"
     if own < item.n_min:
         ratings = subject.seen_in_department(Measure.RATING)
-        zh += f"，不足 {item.n_min} 条，与{subject.department}合并为 {len(ratings)} 条"
+        zh += f"，不足 {item.n_min} 条，改按{subject.department}全部 {len(ratings)} 条计"
         en += (
             f", fewer than {item.n_min}; "
-            f"{len(ratings)} with all of {subject.department}"
+            f"all {len(ratings)} of {subject.department} instead"
         )
     n = len(ratings)
     total = sum(item.levels.of(LEVELS[rating.value]) for rating in ratings)
@@ -226,7 +226,7 @@ def _charged(charges: Sequence[Charge], subject: Subject) -> Charged:
             + f"，扣 {_decimal(milli)} 分"
         )
         en.append(
-            f"{charge.title_en}: {len(found)} times"
+            f"{charge.title_en} × {len(found)}"
             + (f" (share {part})" if shared else "")
             + f", {_decimal(milli)} points"
         )

@@ -2,7 +2,8 @@
 
 One pass over the log, one business day in memory at a time. Nothing is judged here;
 every moment keeps the number of its fact, so that whatever is concluded later can
-name its evidence.
+name its evidence. No struct here can be part of a cycle, so none is tracked by the
+garbage collector, whose pauses would be felt at the windows while a page is computed.
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,21 +29,21 @@ VisitOutcome = Literal[
 ]
 
 
-class Moment(msgspec.Struct, frozen=True):
+class Moment(msgspec.Struct, frozen=True, gc=False):
     """When something happened, and the number of the fact that says so."""
 
     at: datetime
     position: int
 
 
-class Span(msgspec.Struct):
+class Span(msgspec.Struct, gc=False):
     """From one fact to another; `to` is None while it lasts."""
 
     since: Moment
     to: Moment | None = None
 
 
-class Round(msgspec.Struct, kw_only=True):
+class Round(msgspec.Struct, kw_only=True, gc=False):
     """A call of a ticket to a window (叫号), its recalls, and how it ended.
 
     answered: service started, no-show, transferred, or the hall closed.
@@ -59,7 +60,7 @@ class Round(msgspec.Struct, kw_only=True):
     no_show: bool = False
 
 
-class Visit(msgspec.Struct, kw_only=True):
+class Visit(msgspec.Struct, kw_only=True, gc=False):
     """One ticket's way through one item; a transfer begins another leg.
 
     leg: 1 for the item the ticket was taken for.
@@ -103,7 +104,7 @@ class Visit(msgspec.Struct, kw_only=True):
         return self.outcome in ("done", "not_done", "unrecorded")
 
 
-class Session(msgspec.Struct, kw_only=True):
+class Session(msgspec.Struct, kw_only=True, gc=False):
     """A window from opening to closing under one clerk.
 
     free: when it could have called and did not.

@@ -10,15 +10,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from browser import NOT_FOUND, browser, chromium
 from playwright.async_api import Browser
-from timeline import SAMPLE, VERBS
 
+from browser import NOT_FOUND, browser, chromium
 from displays import server
 from floor import api, door
 from floor.catalogue import load
 from floor.door import DevGate, Floor
 from floor.follow import opened
+from timeline import SAMPLE, VERBS
 
 MONDAY_10 = datetime(2026, 11, 23, 2, tzinfo=UTC)  # 10:00 in the hall.
 PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
@@ -63,8 +63,8 @@ recalls 1
 
 
 @asynccontextmanager
-async def morning() -> AsyncIterator[tuple[str, Floor]]:
-    """A hall in mid-morning behind a port; gives its URL and its floor."""
+async def morning() -> AsyncIterator[str]:
+    """A hall in mid-morning behind a port; gives its URL."""
 
     def clock() -> datetime:
         return MONDAY_10
@@ -81,7 +81,7 @@ async def morning() -> AsyncIterator[tuple[str, Floor]]:
             routes = [*api.routes(floor), *server.routes(floor)]
             app = door.application(floor, routes)
             async with door.running(app, door.listen("127.0.0.1", 0)) as url:
-                yield url, floor
+                yield url
 
 
 async def take_pictures(running: Browser, url: str, folder: Path) -> None:
@@ -108,7 +108,7 @@ async def main() -> None:
     if path is None:
         sys.exit(NOT_FOUND)
     PICTURES.mkdir(parents=True, exist_ok=True)
-    async with morning() as (url, _), browser(path) as running:
+    async with morning() as url, browser(path) as running:
         await take_pictures(running, url, PICTURES)
 
 

@@ -15,20 +15,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
+from playwright.async_api import Page, expect
+from starlette.routing import BaseRoute
+from textual.pilot import Pilot
+
 import callers.server
 import displays.led
 import displays.server
 import displays.voice
-import httpx
 import scoring.server
 from browser import browser_page  # noqa: F401 (a fixture)
 from callers.app import CallerApp
 from conftest import ServeHall
 from floor import facts, log
 from floor.door import Floor
-from playwright.async_api import Page, expect
-from starlette.routing import BaseRoute
-from textual.pilot import Pilot
 
 WAIT_S = 20
 

@@ -2,17 +2,17 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from itertools import islice, product
+from string import ascii_uppercase
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import msgspec
 import pytest
-from conftest import Served, ServeHall
 from starlette.requests import HTTPConnection
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -20,7 +20,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 import callers.server
 from callers import messages
 from callers.messages import WAITING_MAX, Board, Done, Refused
+from conftest import Served, ServeHall
 from floor import refusals
+from floor.catalogue import ITEMS_MAX, Catalogue, Item, Window, check
 from floor.door import Right
 from floor.hall import Receipt
 
@@ -54,14 +56,16 @@ class Wire:
             if isinstance(says, Board) and so(says):
                 return says
 
-    async def closed(self) -> int:
+    async def board_of(self, position: int) -> Board:
+        """The board that shows the fact of this number."""
+        return await self.board(lambda board: board.position == position)
+
+    async def closed(self) -> int | None:
         """The code that the hall closed with; whatever it said before is lost."""
-        try:
+        with suppress(ConnectionClosed):
             while True:
                 await self.hear()
-        except ConnectionClosed as closed:
-            assert closed.rcvd is not None, "The hall closed without a word."
-            return closed.rcvd.code
+        return self.socket.close_code
 
     async def say(self, text: str | bytes) -> Done | Refused:
         await self.socket.send(text)
@@ -75,7 +79,7 @@ class Wire:
 @asynccontextmanager
 async def terminal(served: Served, window: str) -> AsyncIterator[Wire]:
     address = f"{served.ws_url}/ws/window/{window}"
-    async with connect(address, compression=None, proxy=None) as connection:
+    async with connect(address, compression=None, max_size=None) as connection:
         yield Wire(connection)
 
 
@@ -151,7 +155,7 @@ async def test_what_the_other_door_presses_every_terminal_sees(
             for command, words, fact, state in DAY:
                 done = await post(served, f"windows/3/{command}", **words)
                 assert done["fact"] == fact
-                board = await wire.board(lambda b: b.position == done["position"])
+                board = await wire.board_of(done["position"])
                 assert board.state == state
             # Window 1 shares the line, so it has seen it grow shorter.
             seen = await other.board(lambda board: not board.waiting)
@@ -160,16 +164,18 @@ async def test_what_the_other_door_presses_every_terminal_sees(
 
 
 async def test_both_doors_refuse_with_the_same_sentence(serve_hall: ServeHall) -> None:
-    async with serve_hall(callers.server.routes) as served:
-        async with terminal(served, "3") as wire:
-            for command, words, _, _ in DAY[1:]:
-                here = await wire.press(command, **words)
-                there = await post(served, f"windows/3/{command}", **words)
-                assert isinstance(here, Refused)
-                assert here.refused == there["refused"]
-                assert here.message == there["message"]
-            assert await wire.press("open", clerk="c3")
-            here = await wire.press("call")
+    async with (
+        serve_hall(callers.server.routes) as served,
+        terminal(served, "3") as wire,
+    ):
+        for command, words, _, _ in DAY[1:]:
+            here = await wire.press(command, **words)
+            there = await post(served, f"windows/3/{command}", **words)
+            assert isinstance(here, Refused)
+            assert here.refused == there["refused"]
+            assert here.message == there["message"]
+        assert await wire.press("open", clerk="c3")
+        here = await wire.press("call")
         assert isinstance(here, Refused)
         assert here.message["zh"] == "3号窗口没有人等候"
 
@@ -213,41 +219,47 @@ async def test_the_board_tells_of_the_ticket_in_hand_and_the_last_one(
             rated = await post(
                 served, "tickets/J001/evaluation", level="very_dissatisfied"
             )
-            board = await wire.board(lambda b: b.position == rated["position"])
+            board = await wire.board_of(rated["position"])
     assert board.last == messages.Last(ticket="J001", invited=True, rated=True)
     assert "dissatisfied" not in messages.encode(board)  # A rating is secret.
 
 
 async def test_windows_hear_only_of_what_concerns_them(serve_hall: ServeHall) -> None:
-    async with serve_hall(callers.server.routes) as served:
-        async with terminal(served, "4") as wire:
-            await wire.board()
-            await take(served, "zonghe", 3)
-            await post(served, "windows/3/open", clerk="c3")
-            await take(served, "budongchan")
-            board = await wire.board()
+    async with (
+        serve_hall(callers.server.routes) as served,
+        terminal(served, "4") as wire,
+    ):
+        await wire.board()
+        await take(served, "zonghe", 3)
+        await post(served, "windows/3/open", clerk="c3")
+        await take(served, "budongchan")
+        board = await wire.board()
     assert board.position == 6
     assert [waiting.ticket for waiting in board.waiting] == ["B001"]
 
 
 async def test_a_rush_of_facts_becomes_few_boards(serve_hall: ServeHall) -> None:
-    async with serve_hall(callers.server.routes) as served:
-        async with terminal(served, "3") as wire:
-            await take(served, "zonghe", 60)
-            boards = 0
-            while (await wire.board()).position < 61:
-                boards += 1
+    async with (
+        serve_hall(callers.server.routes) as served,
+        terminal(served, "3") as wire,
+    ):
+        await take(served, "zonghe", 60)
+        boards = 0
+        while (await wire.board()).position < 61:
+            boards += 1
     assert boards < 30
 
 
 async def test_closing_the_hall_reaches_every_terminal(serve_hall: ServeHall) -> None:
-    async with serve_hall(callers.server.routes) as served:
-        async with terminal(served, "3") as wire:
-            await wire.press("open", clerk="c3")
-            await post(served, "hall/close")
-            board = await wire.board(lambda board: board.closed)
-            assert board.state == "closed"
-            refused = await wire.press("open", clerk="c3")
+    async with (
+        serve_hall(callers.server.routes) as served,
+        terminal(served, "3") as wire,
+    ):
+        await wire.press("open", clerk="c3")
+        await post(served, "hall/close")
+        board = await wire.board(lambda board: board.closed)
+        assert board.state == "closed"
+        refused = await wire.press("open", clerk="c3")
     assert isinstance(refused, Refused)
     assert refused.refused == "HallIsClosed"
 
@@ -292,13 +304,15 @@ async def test_presses_of_one_terminal_are_answered_in_their_order(
     serve_hall: ServeHall,
 ) -> None:
     ids = [str(uuid4()) for _ in range(40)]
-    async with serve_hall(callers.server.routes) as served:
-        async with terminal(served, "3") as wire:
-            for number, id in enumerate(ids):
-                word = "recall" if number else "open"
-                words = {} if number else {"clerk": "c3"}
-                await wire.socket.send(messages.ask(id, word, words))
-            answers = [await wire.answer() for _ in ids]
+    async with (
+        serve_hall(callers.server.routes) as served,
+        terminal(served, "3") as wire,
+    ):
+        for number, id in enumerate(ids):
+            word = "recall" if number else "open"
+            words = {} if number else {"clerk": "c3"}
+            await wire.socket.send(messages.ask(id, word, words))
+        answers = [await wire.answer() for _ in ids]
     assert [answer.id for answer in answers] == ids
 
 
@@ -364,9 +378,11 @@ async def test_hostile_input_gets_a_sentence_and_changes_nothing(
 async def test_a_message_cannot_name_another_window_or_command_id(
     serve_hall: ServeHall,
 ) -> None:
-    async with serve_hall(callers.server.routes) as served:
-        async with terminal(served, "3") as wire:
-            await wire.press("open", ID, clerk="c3", window="4", command_id="mine")
+    async with (
+        serve_hall(callers.server.routes) as served,
+        terminal(served, "3") as wire,
+    ):
+        await wire.press("open", ID, clerk="c3", window="4", command_id="mine")
         day = served.floor.feed.day
         assert day.places["3"].state == "free"
         assert day.places["4"].state == "closed"
@@ -377,29 +393,36 @@ async def test_a_message_cannot_name_another_window_or_command_id(
 async def test_a_huge_message_closes_that_terminal_alone(
     serve_hall: ServeHall,
 ) -> None:
-    async with serve_hall(callers.server.routes) as served:
-        async with terminal(served, "3") as wire, terminal(served, "4") as other:
-            await wire.socket.send(messages.ask(ID, "open", {"clerk": 2 * LONG}))
-            assert await wire.closed() == 1009
-            assert isinstance(await other.press("open", clerk="c4"), Done)
+    async with (
+        serve_hall(callers.server.routes) as served,
+        terminal(served, "3") as wire,
+        terminal(served, "4") as other,
+    ):
+        await wire.socket.send(messages.ask(ID, "open", {"clerk": 2 * LONG}))
+        assert await wire.closed() == 1009
+        assert isinstance(await other.press("open", clerk="c4"), Done)
 
 
 async def test_who_sends_nothing_but_garbage_is_sent_away(
     serve_hall: ServeHall,
 ) -> None:
-    async with serve_hall(callers.server.routes) as served:
-        async with terminal(served, "3") as wire:
-            for _ in range(callers.server.BAD_MESSAGES_MAX + 1):
-                assert isinstance(await wire.say("?"), Refused)
-            assert await wire.closed() == messages.CLOSE_BAD_MESSAGES
+    async with (
+        serve_hall(callers.server.routes) as served,
+        terminal(served, "3") as wire,
+    ):
+        for _ in range(callers.server.BAD_MESSAGES_MAX + 1):
+            assert isinstance(await wire.say("?"), Refused)
+        assert await wire.closed() == messages.CLOSE_BAD_MESSAGES
 
 
 @pytest.mark.parametrize("window", ["99", "x" * 200, "%E7%AA%97", "3%00", "%20"])
 async def test_an_unknown_window_is_told_so(serve_hall: ServeHall, window: str) -> None:
-    async with serve_hall(callers.server.routes) as served:
-        async with terminal(served, window) as wire:
-            refused = await wire.answer()
-            assert await wire.closed() == messages.CLOSE_UNKNOWN_WINDOW
+    async with (
+        serve_hall(callers.server.routes) as served,
+        terminal(served, window) as wire,
+    ):
+        refused = await wire.answer()
+        assert await wire.closed() == messages.CLOSE_UNKNOWN_WINDOW
     assert isinstance(refused, Refused)
     assert (refused.id, refused.refused) == ("", "UnknownWindow")
     assert len(refused.message["zh"]) < 60
@@ -430,41 +453,70 @@ async def test_a_bug_behind_a_press_is_answered_and_the_terminal_lives_on(
     async def broken(command: object) -> Receipt:
         raise ZeroDivisionError
 
-    async with serve_hall(callers.server.routes) as served:
-        async with terminal(served, "3") as wire:
-            with monkeypatch.context() as patch:
-                patch.setattr(served.floor, "do", broken)
-                answer = await wire.press("open", ID, clerk="c3")
-            assert isinstance(answer, Refused)
-            assert (answer.id, answer.refused) == (ID, "Internal")
-            assert isinstance(await wire.press("open", ID, clerk="c3"), Done)
+    async with (
+        serve_hall(callers.server.routes) as served,
+        terminal(served, "3") as wire,
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(served.floor, "do", broken)
+            answer = await wire.press("open", ID, clerk="c3")
+        assert isinstance(answer, Refused)
+        assert (answer.id, answer.refused) == (ID, "Internal")
+        assert isinstance(await wire.press("open", ID, clerk="c3"), Done)
+
+
+def vast_catalogue() -> Catalogue:
+    """A hall whose windows handle as many items as there may be."""
+    prefixes = ("".join(letters) for letters in product(ascii_uppercase, repeat=3))
+    items = tuple(
+        Item(id=f"{prefix:_>40}", name="事" * 60, name_en="x" * 60, prefix=prefix)
+        for prefix in islice(prefixes, ITEMS_MAX)
+    )
+    windows = tuple(
+        Window(
+            id=id,
+            name="综合窗口",
+            name_en="General",
+            department="局",
+            items=tuple(item.id for item in items),
+        )
+        for id in ("3", "4")
+    )
+    vast = Catalogue(
+        hall="h", name="大厅", name_en="Hall", items=items, windows=windows
+    )
+    check(vast)
+    return vast
+
+
+async def test_the_board_of_the_vastest_window_still_fits(
+    serve_hall: ServeHall,
+) -> None:
+    vast = vast_catalogue()
+    async with (
+        serve_hall(callers.server.routes, catalogue=vast) as served,
+        terminal(served, "3") as wire,
+    ):
+        board = await wire.board()
+    assert len(board.lines) == ITEMS_MAX
+    assert len(messages.encode(board)) < messages.BOARD_BYTES_MAX
 
 
 async def test_a_terminal_that_stops_reading_is_cut_off_and_delays_nobody(
     serve_hall: ServeHall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(callers.server, "STALL_S_MAX", 0.3)
-    async with serve_hall(callers.server.routes) as served:
-        async with narrow_terminal(served, "3") as wire, terminal(served, "4") as other:
-            wire.socket.transport.pause_reading()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(2):
-                    while True:  # The hall's answers fill the line.
-                        await wire.socket.send(messages.ask(ID, "recall", {}))
+    vast = vast_catalogue()
+    async with (
+        serve_hall(callers.server.routes, catalogue=vast) as served,
+        terminal(served, "3") as wire,
+    ):
+        wire.socket.transport.pause_reading()
+        for _ in range(40):  # A board is 0.7 MB here; some fill the line.
+            await post(served, "tickets", item=vast.items[0].id)
+            await asyncio.sleep(callers.server.BOARD_GAP_S)
+        async with terminal(served, "4") as other:
             assert isinstance(await other.press("open", clerk="c4"), Done)
             wire.socket.transport.resume_reading()
             assert await wire.closed() == messages.CLOSE_STALLED
             assert isinstance(await other.press("pause"), Done)
-
-
-@asynccontextmanager
-async def narrow_terminal(served: Served, window: str) -> AsyncIterator[Wire]:
-    """A terminal whose line holds little, so that it is soon full."""
-    narrow = socket.socket()
-    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
-    narrow.connect(("127.0.0.1", int(served.url.rpartition(":")[2])))
-    address = f"{served.ws_url}/ws/window/{window}"
-    async with connect(
-        address, sock=narrow, compression=None, write_limit=0
-    ) as connection:
-        yield Wire(connection)

@@ -2,13 +2,13 @@
 
 import msgspec
 import pytest
-from timeline import FloorDay
 
 from displays import frames
 from displays.frames import Beat, Call, CallFrame, ChangeFrame, Frame, Line, Snapshot
 from floor import facts
 from floor.day import Day, advance
 from floor.facts import Entry, Fact
+from timeline import FloorDay
 
 
 def told(floor: FloorDay) -> list[tuple[Day, Frame | None]]:

@@ -10,20 +10,20 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 import pytest
+from playwright.async_api import Page, Route, WebSocketRoute, expect
+
 from browser import (
     all_named_and_legible,
     browser_page,  # noqa: F401
     overflowing,
 )
 from conftest import Served, ServeHall
-from playwright.async_api import Page, Route, WebSocketRoute, expect
-from timeline import SAMPLE, VERBS
-
 from displays import pages, server
 from floor import commands, facts
 from floor.catalogue import load
 from floor.follow import opened
 from floor.tokens import token_of
+from timeline import SAMPLE, VERBS
 
 MONDAY_10 = datetime(2026, 11, 23, 2, tzinfo=UTC)  # 10:00 in the hall.
 STREAM = "hall-1/2026-11-23"

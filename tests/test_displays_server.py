@@ -9,16 +9,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import Served, ServeHall
 from starlette.requests import HTTPConnection
-from timeline import VERBS
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
+from conftest import Served, ServeHall
 from displays import server
 from floor import commands, refusals
 from floor.door import BODY_BYTES_MAX, Right
+from timeline import VERBS
 
 MONDAY_10 = datetime(2026, 11, 23, 2, tzinfo=UTC)  # 10:00 in the hall.
 TAKE = commands.TakeTicket(item="zonghe")

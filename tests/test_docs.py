@@ -180,15 +180,18 @@ def test_a_command_does_its_work(
             pytest.skip("The recorded days in shared/data are not beside the checkout.")
         command = command.replace("../shared/data", str(DATA))
     done = subprocess.run(
-        words_of(command), cwd=place, env=env, capture_output=True, text=True, timeout=110
+        words_of(command),
+        cwd=place,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=110,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout or "VACUUM" in command
 
 
-@pytest.mark.parametrize(
-    "command", [c for c in COMMANDS if " main.py replay" in c]
-)
+@pytest.mark.parametrize("command", [c for c in COMMANDS if " main.py replay" in c])
 def test_a_replay_is_served(command: str, place: Path, env: dict[str, str]) -> None:
     if not (place / "bank.db").exists():
         pytest.skip("The recorded days in shared/data are not beside the checkout.")

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from brought import CHECKOUT, GOOD, HEADER, MAP, Brought, bring, left, row
 from floor import facts, intake, log, maps
+from floor.day import days
 from floor.facts import Entry
 from floor.intake import Imported, import_tickets
 from floor.recording import digests
@@ -244,9 +245,9 @@ def test_a_refused_row_is_no_formula_in_a_spreadsheet(tmp_path: Path) -> None:
 def test_the_next_day_is_left_to_a_hall_that_carries_on(tmp_path: Path) -> None:
     """An imported log is a log like any other."""
     brought = bring(tmp_path, GOOD)
-    days = list(log.read_days(brought.log))
-    assert len(days) == 1
-    assert [entry.position for entry in days[0]] == list(range(1, len(days[0]) + 1))
+    entries = list(log.read(brought.log))
+    assert len(list(days(entries))) == 1
+    assert [entry.position for entry in entries] == list(range(1, len(entries) + 1))
 
 
 # ── For all files ──────────────────────────────────────────────────────────────

@@ -12,11 +12,11 @@ from pathlib import Path
 import msgspec
 import pytest
 from eventsourcing.sqlite import SQLiteConnection
-from timeline import SAMPLE, FloorDay
 
 from floor import commands, facts, log
 from floor.catalogue import load
 from floor.day import advance, setup_stream_of
+from floor.day import days as days_of
 from floor.facts import Entry
 from floor.hall import Draft
 from floor.log import (
@@ -27,10 +27,10 @@ from floor.log import (
     LogUnreadable,
     halls,
     read,
-    read_days,
     read_last_day,
     read_last_days,
 )
+from timeline import SAMPLE, FloorDay
 
 ROOT = Path(__file__).parent.parent
 
@@ -300,7 +300,6 @@ def test_what_is_not_a_log_gets_a_sentence(
     readings = (
         lambda: list(read(path)),
         lambda: read_last_day(path, "hall-1"),
-        lambda: list(read_days(path)),
         lambda: halls(path),
     )
     for reading in readings:
@@ -342,7 +341,7 @@ def test_a_start_reads_the_last_days_and_every_catalogue(tmp_path: Path) -> None
         day = advance(day, entry)
     assert day is not None
     assert day.digest() == floor.day.digest()
-    assert [len(batch) for batch in read_days(path)] == [2, 2, 3]
+    assert [each.version for each in days_of(read(path))] == [1, 2, 3]
     assert read_last_day(path, "hall-2") == []
     assert read_last_day(path, "hall") == []
     assert read_last_day(path, "*") == []

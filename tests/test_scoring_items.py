@@ -744,7 +744,7 @@ def test_d3_few_ratings_are_pooled_with_the_department() -> None:
             ticket = floor.day.places[window].last
             floor.play(f"+1 09:{minute + 1:02}:10 rates {ticket} satisfied")
     assert lost(floor, "6", "D3") == lost(floor, "7", "D3") == 45  # 30 at 80.
-    assert "与人力资源和社会保障局合并为 30 条" in mark(floor, "7", "D3").reason
+    assert "改按人力资源和社会保障局全部 30 条计" in mark(floor, "7", "D3").reason
     assert lost(floor, "8", "D3") == 0
 
 

@@ -55,7 +55,7 @@ class Office:
     async def get(self, path: str, **query: str) -> httpx.Response:
         assert self.served is not None
         async with httpx.AsyncClient(base_url=self.served.url) as client:
-            return await client.get(path, params=query)
+            return await client.get(path, params=query or None)
 
     async def post(self, path: str, **words: Any) -> None:
         assert self.served is not None

@@ -23,7 +23,8 @@ export async function ask(path, words) {
       });
       return { ok: response.ok, answer: await response.json() };
     } catch {
-      if (tries < TRIES_MAX) await new Promise((go) => setTimeout(go, PAUSE_MS * tries));
+      if (tries === TRIES_MAX) break;
+      await new Promise((go) => setTimeout(go, PAUSE_MS * tries));
     }
   }
   return null;

@@ -9,6 +9,7 @@ const TURN_PAGE_MS = 8000;
 const LINES_ON_PAGE = 8; // More would be too small to read from 10 m.
 
 const part = (id) => document.getElementById(id);
+const copy = (id) => part(id).content.firstElementChild.cloneNode(true);
 const { screen, callsMax, timeZone, sayWindow, sayCall, sayTimes, sayPage } =
   document.body.dataset;
 const board = new Board(Number(callsMax));
@@ -26,7 +27,8 @@ function show(frame) {
   showCalls();
   showLines();
   announced.forEach(flash);
-  if (announced.length) part("spoken").textContent = announced.map(spoken).join("; ");
+  const spoken = announced.map((call) => say(sayCall, call));
+  if (spoken.length) part("spoken").textContent = spoken.join(ENGLISH ? "; " : "；");
 }
 
 // Rows that stay are not moved within the page, for that would start their flash anew.
@@ -39,12 +41,13 @@ function showCalls() {
     rows.delete(ticket);
   }
   board.calls.forEach((call, place) => {
-    const row = rows.get(call.ticket) ?? part("call").content.firstElementChild.cloneNode(true);
+    const row = rows.get(call.ticket) ?? copy("call");
     rows.set(call.ticket, row);
     fill(row, call);
-    if (list.children[place] !== row) list.insertBefore(row, list.children[place] ?? null);
+    const there = list.children[place] ?? null;
+    if (there !== row) list.insertBefore(row, there);
   });
-  list.hidden = board.closed; // Nobody is called any more; the sentence takes its place.
+  list.hidden = board.closed; // Nobody is called any more: a sentence instead.
   part("quiet").hidden = board.calls.length > 0 || board.closed;
   part("closed").hidden = !board.closed;
 }
@@ -72,17 +75,15 @@ function flash(call) {
   row.flashing = setTimeout(() => row.classList.remove("flash"), FLASH_MS);
 }
 
-const spoken = (call) => say(sayCall, call);
-
 function showLines() {
   const pages = Math.max(1, Math.ceil(board.lines.length / LINES_ON_PAGE));
   page %= pages;
   const from = page * LINES_ON_PAGE;
   const lines = board.lines.slice(from, from + LINES_ON_PAGE).map((line) => {
-    const row = part("line").content.firstElementChild.cloneNode(true);
+    const row = copy("line");
     row.querySelector(".item").textContent = named(line);
     row.querySelector(".count").textContent = line.waiting;
-    row.classList.toggle("long", named(line).length > (ENGLISH ? 16 : 8));
+    row.classList.toggle("long", named(line).length > (ENGLISH ? 15 : 7));
     return row;
   });
   part("lines").replaceChildren(...lines);

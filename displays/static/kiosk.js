@@ -10,6 +10,7 @@ const SECOND_TOUCH_MS = 800; // A hand that touches twice must not dismiss its t
 const WINDOWS_SHOWN_MAX = 8;
 
 const part = (id) => document.getElementById(id);
+const copy = (id) => part(id).content.firstElementChild.cloneNode(true);
 const words = document.body.dataset;
 const board = new Board(0);
 const buttons = new Map(); // Item → its button.
@@ -34,13 +35,14 @@ function show(frame) {
   if (items.join() !== [...buttons.keys()].join()) makeButtons();
   for (const line of board.lines) label(buttons.get(line.item), line);
   part("closed").hidden = !board.closed;
+  part("choose").hidden = board.closed;
   settle();
 }
 
 function makeButtons() {
   buttons.clear();
   const made = board.lines.map(({ item }) => {
-    const row = part("item").content.firstElementChild.cloneNode(true);
+    const row = copy("item");
     const button = row.querySelector("button");
     button.dataset.item = item;
     button.addEventListener("click", () => take(item));

@@ -20,7 +20,8 @@ async function rate(level) {
   if (token) words.token = token;
   const heard = await ask(`/api/tickets/${ticket}/evaluation`, words);
   if (heard?.ok) return thank();
-  part("told").textContent = heard?.answer.message[ENGLISH ? "en" : "zh"] ?? sayUnanswered;
+  const refusal = heard?.answer.message[ENGLISH ? "en" : "zh"];
+  part("told").textContent = refusal ?? sayUnanswered;
   part("told").hidden = false;
   busy = part("asking").inert = false;
 }

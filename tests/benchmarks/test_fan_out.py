@@ -4,7 +4,6 @@ The hall runs in a process of its own, as in a hall. Receivers are plain sockets
 selector, the same for both, so that the cost of a client library is in neither.
 """
 
-
 import re
 import selectors
 import socket
@@ -48,7 +47,7 @@ class Screens:
 
     def __init__(self, sockets: list[socket.socket]) -> None:
         self._selector = selectors.DefaultSelector()
-        self._received = {each: b"" for each in sockets}
+        self._received = dict.fromkeys(sockets, b"")
         for each in sockets:
             each.setblocking(False)
             self._selector.register(each, selectors.EVENT_READ)
@@ -127,7 +126,10 @@ def press_to_screens(tmp_path: Path, screens: int) -> tuple[list[float], int]:
         wall.wait(re.compile(rb'"frame":"snapshot"'))
         seconds: list[float] = []
         size = 0
-        with closing(wall), connect(f"ws://127.0.0.1:{port}/ws/window/1", compression=None) as key:
+        with (
+            closing(wall),
+            connect(f"ws://127.0.0.1:{port}/ws/window/1", compression=None) as key,
+        ):
 
             def press(word: str, **words: str) -> int:
                 id = str(uuid4())
@@ -145,8 +147,7 @@ def press_to_screens(tmp_path: Path, screens: int) -> tuple[list[float], int]:
                 wall.wait(re.compile(rb'"position":%d\b' % position))
                 frame = re.compile(rb'"position":%d\b.*\}' % (position + 1))
                 start = time.perf_counter()
-                id = str(uuid4())
-                key.send('{"id":"%s","command":"call"}' % id)
+                key.send(f'{{"id":"{uuid4()}","command":"call"}}')
                 size = wall.wait(frame)
                 seconds.append(time.perf_counter() - start)
                 press("start")
