@@ -9,7 +9,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -99,21 +99,16 @@ def serve(log: Path, hall: Path, host: str, port: int, dev: bool) -> None:
 
 
 async def _serve(log: Path, hall: Path, host: str, port: int) -> None:
-    async with AsyncExitStack() as stack:
-        url, _ = await open_hall(stack, log, hall, host, port, now)
+    async with open_hall(log, hall, host, port, now) as url:
         click.echo(f"叫好 Jiaohao  {url}/  (Ctrl-C 停止 stops)")
         await asyncio.Event().wait()
 
 
+@asynccontextmanager
 async def open_hall(
-    stack: AsyncExitStack,
-    log: Path,
-    hall: Path,
-    host: str,
-    port: int,
-    clock: Callable[[], datetime],
-) -> "tuple[str, Floor]":
-    """The log, the writer, the feed and the door, open until the stack closes."""
+    log: Path, hall: Path, host: str, port: int, clock: Callable[[], datetime]
+) -> AsyncIterator[str]:
+    """A hall at work: log, writer, feed and door; gives its URL."""
     import callers.server
     from floor import door
     from floor.catalogue import load
@@ -122,14 +117,14 @@ async def open_hall(
     from floor.tokens import load_key
 
     catalogue = load(hall)
-    listening = door.listen(host, port)
-    stack.callback(listening.close)
-    written, feed = await stack.enter_async_context(opened(log, catalogue, clock()))
-    key = load_key(log.with_name(log.name + ".key"))
-    floor = door.Floor(feed, written, clock, door.DevGate(), key)
-    routes = [*shown(floor, lambda: read(log)), *callers.server.routes(floor)]
-    app = door.application(floor, routes)
-    return await stack.enter_async_context(door.running(app, listening)), floor
+    with closing(door.listen(host, port)) as listening:
+        async with opened(log, catalogue, clock()) as (writer, feed):
+            key = load_key(log.with_name(log.name + ".key"))
+            floor = door.Floor(feed, writer, clock, door.DevGate(), key)
+            routes = [*shown(floor, lambda: read(log)), *callers.server.routes(floor)]
+            app = door.application(floor, routes)
+            async with door.running(app, listening) as url:
+                yield url
 
 
 def shown(
@@ -291,8 +286,7 @@ async def _demo(speed: float, once: bool, port: int, seed: int) -> None:
     # Window 3 is left to whoever tries the clerk's terminal.
     staffed = tuple(w for w in catalogue.windows if once or w.id != "3")
     spoken: Counter[str] = Counter()
-    async with AsyncExitStack() as stack:
-        url, _ = await open_hall(stack, log, HALL, "127.0.0.1", port, clock)
+    async with open_hall(log, HALL, "127.0.0.1", port, clock) as url:
         click.echo(DEMO_WORDS.format(url=url, speed=speed, wav=wav))
         voice = displays.voice.run(
             url,
@@ -301,11 +295,11 @@ async def _demo(speed: float, once: bool, port: int, seed: int) -> None:
             clock=clock,
             on_event=lambda said: spoken.update([said.event]),
         )
-        await stack.enter_async_context(beside(voice))
         rehearsal = Rehearsal(
             url, catalogue, clock, speed=speed, seed=seed, staffed=staffed
         )
-        tally = await rehearsal.play()
+        async with beside(voice):
+            tally = await rehearsal.play()
         click.echo(assessed(log))
         wavs = len(list(wav.glob("*.wav")))
         summary = {"day": tally.words(), "voice": spoken, "wav_files": wavs}

@@ -57,7 +57,8 @@ def routes(floor: Floor) -> Sequence[BaseRoute]:
             terminals.discard(terminal)
 
     floor.feed.watch(hear)
-    return [WebSocketRoute("/ws/window/{window}", window)]
+    # A path, so that a window with a slash in it is unknown and not merely forbidden.
+    return [WebSocketRoute("/ws/window/{window:path}", window)]
 
 
 class Terminal:

@@ -217,7 +217,7 @@ async def _follow_facts(floor: Floor, socket: WebSocket) -> None:
         return
     since = socket.query_params.get("since", "0")
     await socket.accept()
-    if not re.fullmatch(r"\d{1,15}", since) or int(since) > floor.feed.position:
+    if not re.fullmatch(r"[0-9]{1,15}", since) or int(since) > floor.feed.position:
         last = floor.feed.position
         refusal = refusals.BadInput(
             name="since",

@@ -17,7 +17,7 @@ from floor.day import Day
 from floor.facts import LEVEL_ZH, Fact, Kind, Level, Outcome, TicketCalled
 
 Text = Annotated[str, msgspec.Meta(max_length=200)]
-TicketId = Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{1,3}\d{3,6})?\Z")]
+TicketId = Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{1,3}[0-9]{3,6})?\Z")]
 CommandId = Annotated[str, msgspec.Meta(pattern=r"^[\w.:#/-]{0,80}\Z")]
 Channel = Literal["kiosk", "staff", "phone", "tablet", "qr", "import", "rehearsal"]
 

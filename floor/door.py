@@ -305,6 +305,17 @@ async def _answer_bug(_: Request, error: Exception) -> Response:
 # ── Serving ─────────────────────────────────────────────────────────────────
 
 
+class CannotListen(RuntimeError):
+    """The port is taken, or the address is not this machine's."""
+
+    def __init__(self, host: str, port: int, error: OSError) -> None:
+        self.message = {
+            "zh": f"无法监听 {host} 的端口 {port}，可能已被占用",
+            "en": f"Cannot listen on {host}, port {port}: {error.strerror}",
+        }
+        super().__init__(self.message["en"])
+
+
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 takes a free one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -313,9 +324,9 @@ def listen(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
-    except OSError:
+    except OSError as error:
         listening.close()
-        raise
+        raise CannotListen(host, port, error) from None
     return listening
 
 

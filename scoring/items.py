@@ -155,7 +155,9 @@ def by_index(item: IndexItem, subject: Subject) -> Mark | NotApplicable:
     zh, en = f"评价 {own} 条", f"{own} ratings"
     if own < item.n_min:
         ratings = subject.seen_in_department(Measure.RATING)
-        zh += f"，不足 {item.n_min} 条，改按{subject.department}全部 {len(ratings)} 条计"
+        zh += (
+            f"，不足 {item.n_min} 条，改按{subject.department}全部 {len(ratings)} 条计"
+        )
         en += (
             f", fewer than {item.n_min}; "
             f"all {len(ratings)} of {subject.department} instead"

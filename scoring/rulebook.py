@@ -235,7 +235,8 @@ def load(path: Path = SAMPLE) -> Rulebook:
             f"评分规则不是 UTF-8 编码（第 {error.start} 字节）",
             f"The rulebook is not UTF-8 (byte {error.start})",
         ) from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
+        # TOMLDecodeError, or a number or a nesting that no parser would follow.
         raise BadRulebook(
             f"评分规则不是有效的 TOML：{error}",
             f"The rulebook is not valid TOML: {error}",
@@ -277,7 +278,8 @@ def _read(path: Path) -> bytes:
 def _where(error: str, table: dict[str, object]) -> str:
     """The place of a fault, by the code of its item where it has one."""
     place = re.search(r" - at `\$\.?([^`]*)`", error)
-    name = place[1] if place else ""
+    field = re.search(r"(?:required|unknown) field `(.*?)`", error)
+    name = ".".join(part[1] for part in (place, field) if part)
     items = table.get("items")
     numbered = re.match(r"items\[(\d+)\]\.?(.*)", name)
     if numbered and isinstance(items, list):

@@ -177,7 +177,9 @@ class HallDay:
             case facts.TicketRequeued():
                 visit = self._visit[fact.ticket]
                 visit.outcome, visit.ended = "", None
-                visit.in_line.append(Span(at))
+                # One that is only put further back has been waiting all along.
+                if visit.in_line[-1].to is not None:
+                    visit.in_line.append(Span(at))
             case facts.TicketAbandoned():
                 self._end(fact.ticket, "abandoned", at)
             case facts.ServiceStarted():

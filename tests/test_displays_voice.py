@@ -1,6 +1,7 @@
 """The voice: real sound from the real engine, whatever happens to it."""
 
 import asyncio
+import itertools
 import json
 import math
 import os
@@ -51,7 +52,7 @@ def test_the_chime_is_ding_dong() -> None:
     assert energy_at(dong, 523.25) > 0.5 > 0.05 > energy_at(dong, 659.25)
     samples = array("h", pcm)
     assert max(map(abs, samples)) < 0.6 * sound.PEAK
-    steps = [abs(b - a) for a, b in zip(samples, samples[1:], strict=False)]
+    steps = [abs(b - a) for a, b in itertools.pairwise(samples)]
     assert max(steps) < 0.1 * sound.PEAK, "A jump would be heard as a click."
 
 
@@ -104,8 +105,7 @@ def engine(script: str) -> str:
     ran = subprocess.run(
         [sys.executable, "-c", head + script + tail],
         cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         timeout=60,
         check=True,
     )
@@ -121,8 +121,10 @@ def test_the_engine_pronounces_every_ticket_differently() -> None:
     )
     said, plain = zip(*(line.split("\t") for line in told.splitlines()), strict=True)
     assert len(set(said)) == 999
-    # This is why: with digits, the engine makes some sound like another one.
-    assert len(set(plain)) < 999
+    # This is why: given digits, the engine leaves out 零 and A108 sounds like A180.
+    zero = said[0].split("|")[1].strip()
+    assert zero in said[107]
+    assert zero not in plain[107]
 
 
 def test_the_engine_says_letters_by_their_names() -> None:
@@ -138,7 +140,7 @@ def test_the_engine_says_letters_by_their_names() -> None:
 
 def test_a_voice_in_the_wrong_language_is_found_at_the_start() -> None:
     script = (
-        "from displays import speech; speech.PROOFS['cmn'] = 'please go';speech.main()"
+        "from displays import speech; speech.PROOFS['cmn'] = 'please go over there'; speech.main()"
     )
     ran = subprocess.run(
         [sys.executable, "-c", script, "cmn", "160"],
@@ -149,7 +151,7 @@ def test_a_voice_in_the_wrong_language_is_found_at_the_start() -> None:
         check=False,
     )
     assert ran.returncode == 1
-    assert "reads please go as" in json.loads(ran.stdout)["failed"]
+    assert "reads please go over there as" in json.loads(ran.stdout)["failed"]
 
 
 def test_the_engine_ends_with_its_stdin_and_speaks_only_json(tmp_path: Path) -> None:
@@ -179,7 +181,7 @@ def test_the_engine_ends_with_its_stdin_and_speaks_only_json(tmp_path: Path) -> 
         *[["error"]] * 7,
         ["frames"],
     ]
-    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "c.wav").read_bytes()
+    assert sound.duration_ms(sound.read(tmp_path / "c.wav")) > 2_000
     assert not (tmp_path / "b.wav").exists()
 
 
@@ -248,8 +250,9 @@ async def test_what_was_said_once_is_said_from_the_cache(
     silent = sound.wav(sound.silence(4_000))
     for bad in (b"", kept.read_bytes()[:2000], silent, sound.wav(pcm[:2000])):
         kept.write_bytes(bad)
-        assert await speaking.sentence(SENTENCE) == pcm
-        assert sound.read(kept) == pcm
+        again = await speaking.sentence(SENTENCE)
+        assert abs(sound.duration_ms(again) - sound.duration_ms(pcm)) < 100
+        assert sound.read(kept) == again
 
 
 async def test_the_cache_is_bounded(
@@ -261,16 +264,12 @@ async def test_the_cache_is_bounded(
         path.write_bytes(b"x")
         os.utime(path, (n, n))
     async with Speaker(tmp_path):
-        assert sorted(f.name for f in tmp_path.iterdir()) == [
-            "3.wav",
-            "4.wav",
-            "5.wav",
-        ]
+        assert sorted(os.listdir(tmp_path)) == ["3.wav", "4.wav", "5.wav"]
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", " \u3000", "好" * 10_000, "A108", "好\x00好", "好\n", "\u202e好", "３号"],
+    ["", " \u3000", "好" * 10_000, "A108", "好\x00好", "好\n", "\u202e好", "\uff13号"],
 )
 async def test_texts_that_are_never_given_to_the_engine(
     speaking: Speaker, text: str
@@ -291,10 +290,10 @@ async def test_nothing_is_left_when_it_is_cancelled(tmp_path: Path) -> None:
 
     async def speak() -> None:
         async with Speaker(tmp_path) as speaking:
-            await frozen(speaking, SENTENCE)
+            job = await frozen(speaking, SENTENCE)
             assert speaking.pid is not None
             pids.append(speaking.pid)
-            await asyncio.sleep(60)
+            await job
 
     task = asyncio.create_task(speak())
     await until(lambda: bool(pids))

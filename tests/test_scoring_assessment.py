@@ -9,8 +9,6 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from test_scoring_visits import tell
-from timeline import FloorDay
 
 from floor import commands, facts, refusals
 from floor.catalogue import Catalogue, Hours, Item, Window
@@ -22,6 +20,8 @@ from scoring.items import Mark
 from scoring.observations import Measure, observe
 from scoring.report import to_json
 from scoring.visits import hall_days
+from test_scoring_visits import tell
+from timeline import FloorDay
 
 BOOK = rulebook.load()
 SHANGHAI = ZoneInfo("Asia/Shanghai")

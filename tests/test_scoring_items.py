@@ -3,14 +3,14 @@
 from datetime import datetime, timedelta
 
 import pytest
-from test_scoring_visits import tell
-from timeline import FloorDay
 
 from floor import commands, facts
 from floor.facts import Level
 from scoring import rulebook
 from scoring.assessment import Assessment, assess
 from scoring.items import Mark, NotApplicable, NotMeasured, Result
+from test_scoring_visits import tell
+from timeline import FloorDay
 
 BOOK = rulebook.load()
 
@@ -473,6 +473,20 @@ def test_b4_a_call_left_standing_is_seen_when_the_time_is_up(floor: FloorDay) ->
     """
     assert lost(floor, "1", "B4", floor.at("09:04:00")) == 0
     assert lost(floor, "1", "B4", floor.at("09:04:01")) == 1
+
+
+def test_b4_a_transfer_after_service_began_was_answered(floor: FloorDay) -> None:
+    """
+    09:00:00 opens 1
+    09:00:00 takes zonghe
+    09:01:00 calls 1
+    09:02:00 starts 1
+    """
+    moved = facts.TicketTransferred(
+        at=floor.at("09:20:00"), ticket="A001", window="1", item="xuke"
+    )
+    tell(floor, moved)
+    assert lost(floor, "1", "B4") == 0
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ from html.parser import HTMLParser
 import pytest
 from msgspec.structs import replace
 from rich.cells import cell_len
-from timeline import FloorDay
 
 from floor.catalogue import Catalogue
 from scoring import report, rulebook
 from scoring.assessment import Assessment, assess
 from scoring.items import Cause
 from scoring.report import to_html, to_json, to_text
+from timeline import FloorDay
 
 BOOK = rulebook.load()
 

@@ -77,6 +77,12 @@ def change(old: str, new: str) -> Callable[[str], str]:
         (lambda text: "", "name", "name"),
         (lambda text: text + "#" * 200_001, "200000", "200000"),
         (lambda text: text + "\nx = " + "[" * 5000, "TOML", "TOML"),
+        (lambda text: text + "\nx = " + "9" * 5000, "TOML", "TOML"),
+        (
+            change("nothing_en = ", "nothing_eng = "),
+            "“A1 nothing_eng”",
+            "A1 nothing_eng",
+        ),
     ],
 )
 def test_whatever_is_wrong_is_said_in_both_languages(

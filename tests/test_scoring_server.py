@@ -10,10 +10,10 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import Served, ServeHall
 from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute
 
+from conftest import Served, ServeHall
 from floor import log, refusals
 from floor.door import Floor, Right
 from floor.facts import Entry

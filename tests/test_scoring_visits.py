@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import msgspec
 import pytest
-from timeline import FloorDay
 
 from floor import facts
 from floor.catalogue import Hours
 from floor.day import advance, setup_stream_of, stream_of
 from floor.facts import Entry, Fact
 from scoring.visits import HallDay, Visit, hall_days
+from timeline import FloorDay
 
 
 def the_day(floor: FloorDay) -> HallDay:
@@ -96,6 +96,24 @@ def test_a_requeued_ticket_stays_one_visit_with_two_rounds(floor: FloorDay) -> N
     assert [call.no_show for call in visit.rounds] == [True, False]
     assert len(visit.in_line) == 2
     assert visit.outcome == ""
+
+
+def test_a_ticket_put_further_back_has_been_waiting_all_along(
+    floor: FloorDay,
+) -> None:
+    """
+    09:00:00 opens 1
+    09:00:00 takes zonghe
+    09:00:10 takes zonghe
+    """
+    later = facts.TicketRequeued(at=floor.at("09:05:00"), ticket="A001", place=1)
+    tell(floor, later)
+    floor.play("09:10:00 calls 1\n09:11:10 no-show 1\n09:12:00 calls 1")
+    [visit] = visits_of(floor, "A001")
+    [stay] = visit.in_line
+    assert stay.since.at == floor.at("09:00:00")
+    assert stay.to is not None
+    assert stay.to.at == floor.at("09:12:00")
 
 
 def test_an_appointment_waits_from_its_slot_at_the_earliest(floor: FloorDay) -> None:
