@@ -17,6 +17,7 @@ import httpx
 import msgspec
 
 from callers.client import Busy, Offline, Refusal, Unanswered, WindowClient
+from callers.messages import InHand
 from floor.catalogue import Catalogue, Item, Window
 from floor.facts import Level
 
@@ -37,6 +38,7 @@ LEVELS = (
 )
 RECALLS = 2
 BEFORE_OPENING = timedelta(minutes=5)
+CONNECTING_S = 2
 OVERTIME = timedelta(minutes=30)  # 延时服务: whoever took a number is still served.
 
 logger = logging.getLogger(__name__)
@@ -52,7 +54,9 @@ def fast_clock(catalogue: Catalogue, now: datetime, speed: float) -> Clock:
         if catalogue.open_spans(day):
             break
         day += timedelta(days=1)
-    begin = catalogue.open_spans(day)[0][0] - BEFORE_OPENING
+    # However fast the day runs, the clerks have time to connect before it opens.
+    lead = max(BEFORE_OPENING, timedelta(seconds=CONNECTING_S * speed))
+    begin = catalogue.open_spans(day)[0][0] - lead
     began = time.monotonic()
     return lambda: begin + timedelta(seconds=(time.monotonic() - began) * speed)
 
@@ -203,39 +207,47 @@ class Rehearsal:
         """Call and serve until the span ends; at the day's end, all who wait."""
         stop = end + OVERTIME if last else end
         while self._clock() < stop:
-            if client.board is None or not client.board.waiting:
+            board = client.board
+            # Whatever was asked before, the board says what is to be done next.
+            if board is not None and board.in_hand is not None:
+                await self._serve(client, board.in_hand, chance)
+            elif board is None or not board.waiting:
                 if self._clock() >= end:
                     return
                 await self._rest(20)
             elif await self._press(client, "call"):
                 self.tally.called += 1
-                await self._serve(client, chance)
-                await self._rest(chance.uniform(5, 40))
             else:
                 await self._rest(10)
 
-    async def _serve(self, client: WindowClient, chance: random.Random) -> None:
+    async def _serve(
+        self, client: WindowClient, in_hand: InHand, chance: random.Random
+    ) -> None:
         """From the call to the end of service, or to the no-show."""
-        await self._rest(chance.uniform(15, 70))
-        if chance.random() < NO_SHOW:
-            for _ in range(chance.choice((RECALLS, RECALLS, 1))):
-                await self._press(client, "recall")
-                await self._rest(chance.uniform(25, 45))
-            self.tally.no_shows += bool(await self._press(client, "no-show"))
-            return
-        started = await self._press(client, "start")
-        if started is None:
-            return
-        in_hand = client.board.in_hand if client.board else None
-        mean_s = (in_hand.service_s if in_hand else 600) * 0.72
+        if in_hand.started_at is None:
+            await self._rest(chance.uniform(15, 70))
+            if chance.random() < NO_SHOW:
+                await self._wait_in_vain(client, chance)
+                return
+            if not await self._press(client, "start"):
+                return
+        mean_s = in_hand.service_s * 0.72
         await self._rest(min(mean_s * chance.lognormvariate(-0.1, 0.45), 5400))
-        if await self._press(client, "finish") is None:
+        if not await self._press(client, "finish"):
             return
         self.tally.served += 1
         if chance.random() < INVITES:
             await self._press(client, "invite")
             if chance.random() < RATES:
-                self._beside(self._rate(started, chance))
+                self._beside(self._rate(in_hand.ticket, chance))
+        await self._rest(chance.uniform(5, 40))
+
+    async def _wait_in_vain(self, client: WindowClient, chance: random.Random) -> None:
+        """Call again, then declare the no-show; some clerks are too quick with it."""
+        for _ in range(chance.choice((RECALLS, RECALLS, 1))):
+            await self._press(client, "recall")
+            await self._rest(chance.uniform(25, 45))
+        self.tally.no_shows += await self._press(client, "no-show")
 
     def _beside(self, job: Coroutine[None, None, None]) -> None:
         """Let a visitor do something while the clerk goes on."""
@@ -243,15 +255,15 @@ class Rehearsal:
         self._aside.add(task)
         task.add_done_callback(self._aside.discard)
 
-    async def _press(self, client: WindowClient, word: str, **words: str) -> str | None:
-        """One key; the ticket it was about, or None when the hall said no."""
+    async def _press(self, client: WindowClient, word: str, **words: str) -> bool:
+        """One key; whether the hall carried it out."""
         try:
-            done = await client.say(word, **words)
+            await client.say(word, **words)
         except (Refusal, Offline, Busy, Unanswered) as error:
-            logger.info("%s at window %s: %s", word, client.window, error)
+            logger.info("%s at window %s: %r", word, client.window, error)
             self.tally.refused += 1
-            return None
-        return done.ticket or word
+            return False
+        return True
 
     # ── Time ────────────────────────────────────────────────────────────────
 

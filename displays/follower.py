@@ -89,13 +89,15 @@ async def follow(url: str, name: str) -> AsyncGenerator[Shown | Lost, None]:
             async with aclosing(_one_connection(address)) as connection:
                 async for frame in connection:
                     if lost:
-                        logger.info("Signal is back, at %d", frame.position)
+                        logger.info(
+                            "信号恢复 (the signal is back), position %d", frame.position
+                        )
                     lost, retry_s = None, RETRY_S_MIN
                     yield frame
         except (OSError, TimeoutError, WebSocketException, _Garbled) as error:
             now = Lost(_why(error), _not_paired(error))
             if lost is None or now.not_paired != lost.not_paired:
-                logger.warning("No signal: %s", now.why)
+                logger.warning("信号中断 (no signal): %s", now.why)
                 yield now
             lost = now
         # Spread out, or all displays of a hall would come back at the same moment.

@@ -134,7 +134,10 @@ class Player:
         self._warned = False
 
     async def play(self, announcement: Announcement, pcm: bytes) -> str:
-        why = await self._play(pcm) if self._command else "no player"
+        try:
+            why = await self._play(pcm) if self._command else "no player"
+        except OSError as error:
+            why = str(error)
         if why and not self._warned:
             self._warned = True
             names = ", ".join(player[0] for player in PLAYERS)

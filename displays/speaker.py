@@ -125,7 +125,14 @@ class Speaker:
         """Let the engine speak into a file, check it, and keep it."""
         part = self._cache / f"speaking-{os.getpid()}.wav"
         process = self._process or await self._start()
-        answer = await _ask(process, {"text": text, "path": str(part)}, JOB_S_MAX)
+        job = {"text": text, "path": str(part)}
+        try:
+            answer = await _ask(process, job, JOB_S_MAX)
+        except asyncio.CancelledError:
+            # Its answer would be taken for that of the next job, and a wrong ticket
+            # be called.
+            process.kill()
+            raise
         if "frames" not in answer:
             raise SpeechFailed(str(answer.get("error", answer)))
         try:

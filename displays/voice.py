@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from displays import sound, wording
-from displays.follower import Lost, Shown, follow
+from displays.follower import Lost, Shown, follow, screen_address
 from displays.frames import Call, CallFrame, ChangeFrame, Snapshot, WindowStrip
 from displays.sound import Announcement, Output, Player, WavFolder
 from displays.speaker import Speaker, SpeechFailed, Unspeakable
@@ -64,6 +64,7 @@ async def run(
         ValueError: the URL is none.
         OSError: a folder cannot be made.
     """
+    screen_address(url, name)  # Raised from within the group it would be a group.
     output: Output = WavFolder(wav) if wav else Player(cache)
     async with Speaker(cache, lang) as speaker, asyncio.TaskGroup() as tasks:
         announcer = Announcer(
@@ -183,6 +184,7 @@ class Announcer:
             unheard = await self._output.play(started, pcm)
         except OSError as error:
             unheard = str(error)
+            logger.warning("叫号没有播出 (nothing is heard): %s", unheard)
         outcome = f"unheard: {unheard}" if unheard else "said"
         if not sentence and not unheard:
             outcome = "chime_only"

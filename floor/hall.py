@@ -90,7 +90,7 @@ class Draft:
         """Publish the catalogue if the one in force differs."""
         at = self._settle_clock(at)
         if self._day is not None:
-            self.turn_day(at)  # A day that was left open ends before it is news.
+            at = self.turn_day(at)  # A day that was left open ends before it is news.
         in_force = self._day.catalogue if self._day else None
         if self._publish is not None and self._publish != in_force:
             published = facts.CataloguePublished(at=at, catalogue=self._publish)
@@ -109,8 +109,7 @@ class Draft:
             if not commands.same(command, done.fact):
                 raise refusals.CommandIdReused
             return Receipt(done, repeated=True)
-        at = self._settle_clock(at)
-        self.turn_day(at)
+        at = self.turn_day(at)
         fact = commands.decide(command, self.day, at)
         named = msgspec.structs.replace(fact, command=id or str(uuid4()))
         return Receipt(self._write(self.day.stream, named))
@@ -169,11 +168,16 @@ class Draft:
             self._write(self.day.stream, facts.ClockStepped(at=last, back_ms=back_ms))
         return last
 
-    def turn_day(self, at: datetime) -> None:
-        """Begin the business day of this instant, closing one that was left open."""
+    def turn_day(self, at: datetime) -> datetime:
+        """Begin the business day of this instant, closing one that was left open.
+
+        Returns:
+            the instant, settled: what happens now happens at it.
+        """
+        at = self._settle_clock(at)
         date = self.day.catalogue.business_date(at)
         if date <= self.day.date:
-            return
+            return at
         if self.day.version and not self.day.closed:
             closed = facts.HallClosed(at=at, reason="day_change")
             self._write(self.day.stream, closed)
@@ -181,7 +185,7 @@ class Draft:
         # empty one, which a replay does not see and does not need.
         self._done_before = self.day.done
         self._day = Day(self.day.catalogue, date)
-        self._ends.setdefault(self._day.stream, 0)
+        return at
 
 
 class Hall:

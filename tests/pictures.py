@@ -1,6 +1,7 @@
 """The pictures in docs/pictures, taken of a real hall: `python tests/pictures.py`."""
 
 import asyncio
+import re
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -13,6 +14,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from playwright.async_api import Browser
 
 from browser import NOT_FOUND, browser, chromium
+from callers import server as callers_server
+from callers.app import CallerApp
 from displays import server
 from floor import api, door
 from floor.catalogue import load
@@ -78,7 +81,8 @@ async def morning() -> AsyncIterator[str]:
                 times = int(words.pop()) if verb == "takes" else 1
                 for _ in range(times):
                     await floor.do(VERBS[verb](words))
-            routes = [*api.routes(floor), *server.routes(floor)]
+            rooms = (api, server, callers_server)
+            routes = [route for room in rooms for route in room.routes(floor)]
             app = door.application(floor, routes)
             async with door.running(app, door.listen("127.0.0.1", 0)) as url:
                 yield url
@@ -102,6 +106,25 @@ async def take_pictures(running: Browser, url: str, folder: Path) -> None:
     await page.screenshot(path=folder / "rate.png")
 
 
+async def take_terminal(running: Browser, url: str, folder: Path) -> None:
+    """The clerk's terminal at a window, drawn by its own SVG."""
+    app = CallerApp(url, "1", "c1")
+    async with app.run_test(size=(84, 24)) as pilot:
+        for _ in range(50):
+            await pilot.pause(0.05)
+        svg = app.export_screenshot(title="叫号终端")
+    # The SVG squeezes Chinese into half its width (it counts letters, not cells); in
+    # a font whose letters are half an em, the text falls into its cells by itself.
+    svg = re.sub(r'textLength="[^"]*"', "", svg)
+    svg = re.sub(r'clip-path="[^"]*line[^"]*"', "", svg)
+    svg = svg.replace("font-variant-east-asian: full-width;", "")
+    svg = svg.replace("Fira Code", "Noto Sans Mono CJK SC")
+    svg = svg.replace("font-size: 20px", "font-size: 24.4px")
+    page = await running.new_page(viewport={"width": 1080, "height": 680})
+    await page.set_content(f"<body style='margin:0'>{svg}</body>")
+    await page.locator("svg").screenshot(path=folder / "caller.png")
+
+
 async def main() -> None:
     """Take all pictures."""
     path = chromium()
@@ -110,6 +133,7 @@ async def main() -> None:
     PICTURES.mkdir(parents=True, exist_ok=True)
     async with morning() as url, browser(path) as running:
         await take_pictures(running, url, PICTURES)
+        await take_terminal(running, url, PICTURES)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The clerk's terminal on a real hall, key by key."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,8 +14,17 @@ import callers.server
 from callers import labels
 from callers.app import CallerApp
 from callers.dialogs import Help, SignIn
+from callers.keys import CONFIRM_S
 from callers.labels import Label
-from callers.panels import HandPanel, KeyLines, LinePanel, LinkBar, SaidPanel, TopBar
+from callers.panels import (
+    HandPanel,
+    KeyLines,
+    LinePanel,
+    LinkBar,
+    Panel,
+    SaidPanel,
+    TopBar,
+)
 from conftest import Served, ServeHall
 from test_callers_client import until
 from test_callers_server import NoClerks, post, take
@@ -49,7 +58,7 @@ class Clerk:
             self.time.s += 2
             await self.pilot.press(key)
 
-    def reads(self, panel: type) -> str:
+    def reads(self, panel: type[Panel]) -> str:
         """What stands in a part of the screen, under whatever dialog."""
         shown = self.pilot.app.screen_stack[0].query_one(panel)
         return str(shown.render())
@@ -66,7 +75,7 @@ class Clerk:
         except TimeoutError:
             pytest.fail(f"{self.said!r} instead of {text!r}")
 
-    async def sees(self, panel: type, text: str) -> None:
+    async def sees(self, panel: type[Panel], text: str) -> None:
         try:
             await until(lambda: text in self.reads(panel))
         except TimeoutError:
@@ -220,7 +229,7 @@ async def test_a_no_show_is_asked_about_and_escape_means_no(
         await clerk.hears("")
         assert served.floor.feed.day.places["3"].ticket == "A001"
         await clerk.press("n")
-        clerk.time.s += 2  # With the press, more than the time to confirm.
+        clerk.time.s += CONFIRM_S
         await clerk.hears("")
         await clerk.press("n")
         await clerk.hears("A001 确定过号？按回车或再按一次 N 确认")
@@ -380,16 +389,22 @@ async def test_signing_in_can_be_given_up(serve_hall: ServeHall) -> None:
 async def test_under_a_dialog_boards_and_the_end_of_the_hall_are_shown_too(
     serve_hall: ServeHall,
 ) -> None:
-    async with AsyncHall(serve_hall) as (served, clerk, stop):
-        await clerk.press("f1")
-        assert isinstance(clerk.pilot.app.screen, Help)
-        await clerk.press("c", "f2")  # Not a step while help is open.
-        await post(served, "windows/3/call")
-        await clerk.sees(HandPanel, "A001")
-        await stop()
-        await clerk.sees(TopBar, "已断开")
-        await clerk.press("escape")
-        assert not isinstance(clerk.pilot.app.screen, Help)
+    async with AsyncExitStack() as hall:
+        served = await hall.enter_async_context(serve_hall(callers.server.routes))
+        await take(served, "zonghe")
+        await post(served, "windows/3/open", clerk="c3")
+        async with at_window(served.url) as clerk:
+            await clerk.sees(TopBar, "已连接")
+            await clerk.press("f1")
+            assert isinstance(clerk.pilot.app.screen, Help)
+            await clerk.press("c", "f2")  # No steps while help is open.
+            assert served.floor.feed.day.places["3"].state == "free"
+            await post(served, "windows/3/call")
+            await clerk.sees(HandPanel, "A001")
+            await hall.aclose()
+            await clerk.sees(TopBar, "已断开")
+            await clerk.press("escape")
+            assert not isinstance(clerk.pilot.app.screen, Help)
 
 
 async def test_an_answer_that_comes_under_a_dialog_is_there_afterwards(

@@ -8,17 +8,17 @@ from http import HTTPStatus
 
 import msgspec
 import pytest
-from conftest import ServeHall
-from timeline import FloorDay
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
 import displays.server
+from conftest import ServeHall
 from displays import follower, frames
 from displays.follower import Lost, Shown, follow
 from displays.frames import ChangeFrame, Frame, Snapshot
 from floor import commands, facts
 from floor.day import advance
+from timeline import FloorDay
 
 DAY = """
 09:00:00 opens 3 c3

@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable
 
 import pytest
-from conftest import ServeHall
 from rich.cells import cell_len
-from timeline import FloorDay
 
 import displays.server
+from conftest import ServeHall
 from displays import frames, led
 from displays.led import ConsolePanel, Strips
 from floor import commands
+from timeline import FloorDay
 
 
 class Terminal(io.StringIO):

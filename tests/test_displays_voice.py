@@ -139,9 +139,7 @@ def test_the_engine_says_letters_by_their_names() -> None:
 
 
 def test_a_voice_in_the_wrong_language_is_found_at_the_start() -> None:
-    script = (
-        "from displays import speech; speech.PROOFS['cmn'] = 'please go over there'; speech.main()"
-    )
+    script = "from displays import speech; speech.PROOFS['cmn'] = 'please go over there'; speech.main()"
     ran = subprocess.run(
         [sys.executable, "-c", script, "cmn", "160"],
         cwd=ROOT,
@@ -226,7 +224,7 @@ async def test_an_engine_that_hangs_is_killed_and_started_again(
 async def test_after_all_tries_the_engine_rests_and_calls_do_not_wait(
     speaking: Speaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(speaker.sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(SpeechFailed):
         await speaking.sentence(SENTENCE)
     before = time.monotonic()

@@ -394,7 +394,10 @@ class Hall(RuleBasedStateMachine):
         self.log = Log(self.path)
         self.draft = Draft(self.log, HALL)
         self._back_to_what_is_saved()
+        now, self.now = self.now, self.high
+        self._settle()
         self.draft.open(self.high)
+        self.now = now
         assert self.draft.pending == []
 
     # ── How the model keeps up ──────────────────────────────────────────────
@@ -484,9 +487,10 @@ def test_the_rules_keep_their_promises() -> None:
     run_state_machine_as_test(
         Rules,
         settings=settings(
-            max_examples=100,
+            max_examples=150,
             stateful_step_count=60,
             deadline=None,
+            report_multiple_bugs=False,
             suppress_health_check=QUIET,
         ),
     )
@@ -496,9 +500,10 @@ def test_the_writer_and_its_log_keep_their_promises() -> None:
     run_state_machine_as_test(
         Hall,
         settings=settings(
-            max_examples=60,
-            stateful_step_count=50,
+            max_examples=150,
+            stateful_step_count=60,
             deadline=None,
+            report_multiple_bugs=False,
             suppress_health_check=QUIET,
         ),
     )
