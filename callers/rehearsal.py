@@ -247,7 +247,8 @@ class Rehearsal:
         for _ in range(chance.choice((RECALLS, RECALLS, 1))):
             await self._press(client, "recall")
             await self._rest(chance.uniform(25, 45))
-        self.tally.no_shows += await self._press(client, "no-show")
+        if await self._press(client, "no-show"):
+            self.tally.no_shows += 1
 
     def _beside(self, job: Coroutine[None, None, None]) -> None:
         """Let a visitor do something while the clerk goes on."""

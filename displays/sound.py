@@ -135,9 +135,12 @@ class Player:
 
     async def play(self, announcement: Announcement, pcm: bytes) -> str:
         try:
+            write(self._path, wav(pcm))
             why = await self._play(pcm) if self._command else "no player"
         except OSError as error:
             why = str(error)
+        finally:
+            self._path.unlink(missing_ok=True)
         if why and not self._warned:
             self._warned = True
             names = ", ".join(player[0] for player in PLAYERS)
@@ -150,7 +153,6 @@ class Player:
         return why
 
     async def _play(self, pcm: bytes) -> str:
-        write(self._path, wav(pcm))
         null = asyncio.subprocess.DEVNULL
         process = await asyncio.create_subprocess_exec(
             *self._command,
@@ -169,7 +171,6 @@ class Player:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-            self._path.unlink(missing_ok=True)
         return f"{self._command[0]} failed with code {code}" if code else ""
 
     def note(self, announcement: Announcement) -> None:

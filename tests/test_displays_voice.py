@@ -139,9 +139,10 @@ def test_the_engine_says_letters_by_their_names() -> None:
 
 
 def test_a_voice_in_the_wrong_language_is_found_at_the_start() -> None:
-    script = "from displays import speech; speech.PROOFS['cmn'] = 'please go over there'; speech.main()"
+    script = "from displays import speech; speech.PROOFS['cmn'] = {!r}; speech.main()"
+    text = "please go over there"
     ran = subprocess.run(
-        [sys.executable, "-c", script, "cmn", "160"],
+        [sys.executable, "-c", script.format(text), "cmn", "160"],
         cwd=ROOT,
         capture_output=True,
         timeout=30,
@@ -149,7 +150,7 @@ def test_a_voice_in_the_wrong_language_is_found_at_the_start() -> None:
         check=False,
     )
     assert ran.returncode == 1
-    assert "reads please go over there as" in json.loads(ran.stdout)["failed"]
+    assert f"reads {text} as" in json.loads(ran.stdout)["failed"]
 
 
 def test_the_engine_ends_with_its_stdin_and_speaks_only_json(tmp_path: Path) -> None:
