@@ -18,11 +18,11 @@ from types import TracebackType
 from typing import Self
 
 from displays import sound
+from displays.speech import TEXT_MAX
 from displays.wording import Lang
 
 VOICES: dict[Lang, str] = {"zh": "cmn", "en": "en-us"}
 RATE = 160  # Words a minute as espeak counts them: a call takes about 4 s.
-TEXT_MAX = 200
 # A job takes 20 ms and a start 100 to 400 ms; whatever takes so long has hung.
 JOB_S_MAX = 3
 START_S_MAX = 10

@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from floor.refusals import Unusable
+
 # A large city hall has some 700 items (湖南娄底: 686) and 200 windows.
 ITEMS_MAX = 2_000
 WINDOWS_MAX = 500
@@ -26,12 +28,8 @@ Clock = Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]\Z")
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=8 * 3600)]
 
 
-class BadCatalogue(ValueError):
-    """The file cannot be used; the sentences say where and why, in both languages."""
-
-    def __init__(self, zh: str, en: str) -> None:
-        self.message = {"zh": zh, "en": en}
-        super().__init__(f"{zh} / {en}")
+class BadCatalogue(Unusable):
+    """The catalogue cannot be used; the sentence says where and why."""
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

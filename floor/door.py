@@ -305,17 +305,6 @@ async def _answer_bug(_: Request, error: Exception) -> Response:
 # ── Serving ─────────────────────────────────────────────────────────────────
 
 
-class CannotListen(RuntimeError):
-    """The port is taken, or the address is not this machine's."""
-
-    def __init__(self, host: str, port: int, error: OSError) -> None:
-        self.message = {
-            "zh": f"无法监听 {host} 的端口 {port}，可能已被占用",
-            "en": f"Cannot listen on {host}, port {port}: {error.strerror}",
-        }
-        super().__init__(self.message["en"])
-
-
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 takes a free one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -326,7 +315,10 @@ def listen(host: str, port: int) -> socket.socket:
         listening.bind((host, port))
     except OSError as error:
         listening.close()
-        raise CannotListen(host, port, error) from None
+        raise refusals.Unusable(
+            f"无法监听 {host} 的端口 {port}，可能已被占用",
+            f"Cannot listen on {host}, port {port}: {error.strerror}",
+        ) from None
     return listening
 
 

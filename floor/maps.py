@@ -26,6 +26,7 @@ from floor.catalogue import (
     check,
     minutes,
 )
+from floor.refusals import Unusable
 
 FILE_BYTES_MAX = 200_000  # A thousand named items; the shipped maps are below 5 kB.
 DAY_S = 24 * 3600
@@ -39,14 +40,6 @@ Sentence = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 Template = Annotated[str, msgspec.Meta(max_length=200)]
 SpanS = Annotated[int, msgspec.Meta(ge=0, le=DAY_S)]
 Moment = Literal["arrive", "call", "start", "end"]
-
-
-class Unusable(ValueError):
-    """Something given from outside cannot be used; says why in both languages."""
-
-    def __init__(self, zh: str, en: str) -> None:
-        self.message = {"zh": zh, "en": en}
-        super().__init__(f"{zh} / {en}")
 
 
 class BadMap(Unusable):

@@ -16,7 +16,7 @@ from floor import log
 from floor.day import days, setup_stream_of, stream_of
 from floor.facts import CataloguePublished, Entry
 from floor.follow import Feed
-from floor.maps import Unusable
+from floor.refusals import Unusable
 
 # Slower than a tenth nobody would watch; a day in a second is the fastest that a
 # screen could follow at all.

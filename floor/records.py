@@ -15,8 +15,8 @@ from typing import BinaryIO, cast
 
 import msgspec
 
-from floor.maps import FileShape, Unusable
-from floor.refusals import Refused
+from floor.maps import FileShape
+from floor.refusals import Refused, Unusable
 
 # A hundred days of a large city hall (5,000 tickets a day); a longer file is to be
 # split, since all rows are held in memory until their days are in order.

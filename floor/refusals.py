@@ -32,6 +32,17 @@ class Refused(Exception):
         }
 
 
+class Unusable(ValueError):
+    """A file, address or word from outside cannot be used; the sentence says why.
+
+    Not a refusal of the hall: nothing was asked of it yet.
+    """
+
+    def __init__(self, zh: str, en: str) -> None:
+        self.message = {"zh": zh, "en": en}
+        super().__init__(f"{zh} / {en}")
+
+
 class HallIsClosed(Refused):
     """The business day was closed; nothing more is taken or called today."""
 

@@ -13,21 +13,21 @@ import msgspec
 from floor import facts
 from floor.catalogue import Catalogue, Window
 from floor.facts import Entry
+from floor.refusals import Unusable
 from scoring.items import Mark, Result, Subject, judge
 from scoring.observations import Measure, Observation, observe
 from scoring.rulebook import Item, Rulebook, UnmeasuredItem
 from scoring.visits import hall_days
 
 
-class NothingToAssess(ValueError):
-    """The log says nothing at that instant; the sentence in both languages."""
+class NothingToAssess(Unusable):
+    """The log says nothing at that instant."""
 
     def __init__(self) -> None:
-        self.message = {
-            "zh": "截至该时刻，日志中还没有任何事实",
-            "en": "At that instant the log holds no fact yet",
-        }
-        super().__init__("{zh} / {en}".format(**self.message))
+        super().__init__(
+            "截至该时刻，日志中还没有任何事实",
+            "At that instant the log holds no fact yet",
+        )
 
 
 class Line(msgspec.Struct, frozen=True):

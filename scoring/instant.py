@@ -3,19 +3,20 @@
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from floor.refusals import Unusable
+
 TEXT_MAX = 40  # The longest right one, with microseconds and offset, has 32.
 
 
-class BadInstant(ValueError):
-    """The text is no instant; the sentence in both languages."""
+class BadInstant(Unusable):
+    """The text is no instant."""
 
     def __init__(self, text: str) -> None:
         shown = text[:TEXT_MAX]
-        self.message = {
-            "zh": f"“{shown}”不是时刻，应如 2026-11-23 或 2026-11-23T12:00",
-            "en": f"{shown!r} is no instant; write 2026-11-23 or 2026-11-23T12:00",
-        }
-        super().__init__("{zh} / {en}".format(**self.message))
+        super().__init__(
+            f"“{shown}”不是时刻，应如 2026-11-23 或 2026-11-23T12:00",
+            f"{shown!r} is no instant; write 2026-11-23 or 2026-11-23T12:00",
+        )
 
 
 def parse_instant(text: str, zone: ZoneInfo) -> datetime:

@@ -14,6 +14,7 @@ from typing import Annotated
 import msgspec
 
 from floor.facts import Level
+from floor.refusals import Unusable
 from scoring.observations import LEVELS, Measure, Observation
 
 SAMPLE = Path(__file__).with_name("rulebook.toml")
@@ -31,12 +32,8 @@ Seconds = Annotated[int, msgspec.Meta(ge=0, le=24 * 3600)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 
 
-class BadRulebook(ValueError):
-    """The file cannot be used; the sentences say where and why, in both languages."""
-
-    def __init__(self, zh: str, en: str) -> None:
-        self.message = {"zh": zh, "en": en}
-        super().__init__(f"{zh} / {en}")
+class BadRulebook(Unusable):
+    """The rulebook cannot be used; the sentence says where and why."""
 
 
 class _Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,8 +7,10 @@ just that, and its log must tell the same story again.
 import copy
 import shutil
 import tempfile
+from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import pytest
@@ -48,6 +50,7 @@ HALL = Catalogue(
 )
 NINE = datetime(2026, 11, 23, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
+T = TypeVar("T")
 
 WINDOWS = st.sampled_from(["1", "2", "3"])
 TICKETS = st.sampled_from([f"{p}{n:03d}" for n in range(1, 6) for p in "AB"])
@@ -258,13 +261,11 @@ class Rules(RuleBasedStateMachine):
         self.now += SECOND
         expected = self.model.expect(command)
         before = self.day.digest()
-        try:
-            fact = commands.decide(command, self.day, self.now)
-        except Refused as refusal:
-            assert refusal.code == expected
-            assert self.day.digest() == before
-            return
+        fact = asked(lambda: commands.decide(command, self.day, self.now))
         assert self.day.digest() == before
+        if isinstance(fact, Refused):
+            assert fact.code == expected
+            return
         about = getattr(fact, "ticket", "") or getattr(fact, "window", "")
         assert about == expected
         self.entries.append(self._entry(fact))
@@ -281,12 +282,25 @@ class Rules(RuleBasedStateMachine):
             day = advance(day, entry)
         assert day is not None
         assert day.digest() == self.day.digest()
-        called = [e.fact.ticket for e in self.entries if is_call(e)]
+        called = called_in(self.entries)
         assert len(called) == len(set(called)), "A ticket was called twice."
 
 
-def is_call(entry: Entry) -> bool:
-    return isinstance(entry.fact, facts.TicketCalled)
+def called_in(entries: list[Entry]) -> list[tuple[str, str]]:
+    """Each call of a ticket, with its day."""
+    return [
+        (entry.stream, entry.fact.ticket)
+        for entry in entries
+        if isinstance(entry.fact, facts.TicketCalled)
+    ]
+
+
+def asked(decide: Callable[[], T]) -> T | Refused:
+    """What was decided, or the refusal."""
+    try:
+        return decide()
+    except Refused as refusal:
+        return refusal
 
 
 class Hall(RuleBasedStateMachine):
@@ -316,10 +330,9 @@ class Hall(RuleBasedStateMachine):
         command = msgspec.structs.replace(command, command_id=f"c{self.presses}")
         self._settle()
         expected = self.model.expect(command)
-        try:
-            receipt = self.draft.decide(command, self.now)
-        except Refused as refusal:
-            assert refusal.code == expected
+        receipt = asked(lambda: self.draft.decide(command, self.now))
+        if isinstance(receipt, Refused):
+            assert receipt.code == expected
             return
         fact = receipt.entry.fact
         about = getattr(fact, "ticket", "") or getattr(fact, "window", "")
@@ -462,7 +475,7 @@ class Hall(RuleBasedStateMachine):
         assert len(steps) == self.steps
         ids = [e.fact.command for e in entries if e.fact.command]
         assert len(ids) == len(set(ids)), "A command had two effects."
-        calls = [(e.stream, e.fact.ticket) for e in entries if is_call(e)]
+        calls = called_in(entries)
         assert len(calls) == len(set(calls)), "A ticket was called twice."
         for stream in {entry.stream for entry in entries}:
             versions = [e.version for e in entries if e.stream == stream]
