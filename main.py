@@ -223,8 +223,8 @@ def import_(file: Path, map_: Path, log: Path) -> None:
     """导入历史记录 Turn a CSV of tickets into a log, through the real rules."""
     from msgspec.structs import asdict
 
-    from floor.intake import import_tickets
-    from floor.maps import load
+    from floor.intake.maps import load
+    from floor.intake.tickets import import_tickets
 
     done = with_sentences(lambda: import_tickets(file, load(map_), log))
     click.echo(json.dumps(asdict(done), ensure_ascii=False))

@@ -32,6 +32,7 @@ TRIES_MAX = 2
 REST_S = 15
 # Of a call of 4 s there are 180 kB; a rush hour's calls and their repeats fit in.
 CACHE_FILES_MAX = 500
+TRIM_EVERY = 50
 # The engine's quietest sentence has 0.08, an empty one 0; the shortest syllable takes
 # 120 ms and the longest sentence 15 s.
 LOUDNESS_MIN = 0.02
@@ -70,6 +71,7 @@ class Speaker:
         self._voice = VOICES[lang]
         self._process: asyncio.subprocess.Process | None = None
         self.engine = ""
+        self._kept = 0
         self._resting_until = 0.0
         self._one_at_a_time = asyncio.Lock()
 
@@ -140,10 +142,12 @@ class Speaker:
             part.replace(self._path(text))
         except (sound.BadSound, OSError) as error:
             raise SpeechFailed(str(error)) from None
+        self._kept += 1
+        if self._kept % TRIM_EVERY == 0:
+            self._trim()
         return pcm
 
     async def _start(self) -> asyncio.subprocess.Process:
-        self._trim()
         pipe = asyncio.subprocess.PIPE
         try:
             self._process = process = await asyncio.create_subprocess_exec(

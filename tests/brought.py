@@ -4,8 +4,9 @@ import csv
 from datetime import timedelta
 from pathlib import Path
 
-from floor import log, maps
-from floor.intake import import_tickets
+from floor import log
+from floor.intake import maps
+from floor.intake.tickets import import_tickets
 
 CHECKOUT = Path(__file__).parent.parent
 HEADER = "no,item,desk,arrive,call,start,end,outcome"

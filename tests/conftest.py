@@ -45,7 +45,7 @@ def serve_hall(tmp_path: Path) -> ServeHall:
     async def serve(
         *rooms: Routes,
         catalogue: Catalogue | None = None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),  # noqa: TID251
         port: int = 0,
         path: Path = tmp_path / "events.db",
     ) -> AsyncIterator[Served]:

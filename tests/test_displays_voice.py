@@ -266,6 +266,16 @@ async def test_the_cache_is_bounded(
         assert sorted(os.listdir(tmp_path)) == ["3.wav", "4.wav", "5.wav"]
 
 
+async def test_the_cache_is_bounded_while_it_fills(
+    speaking: Speaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speaker, "CACHE_FILES_MAX", 3)
+    monkeypatch.setattr(speaker, "TRIM_EVERY", 2)
+    for n in range(1, 9):
+        await speaking.sentence(wording.ticket_aloud(f"A{n:03d}"))
+        assert len(os.listdir(tmp_path / "cache")) <= 4
+
+
 @pytest.mark.parametrize(
     "text",
     ["", " \u3000", "好" * 10_000, "A108", "好\x00好", "好\n", "\u202e好", "\uff13号"],

@@ -9,7 +9,6 @@ import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from timeline import SAMPLE
 
 from floor.catalogue import (
     FILE_BYTES_MAX,
@@ -20,6 +19,7 @@ from floor.catalogue import (
     load,
     minutes,
 )
+from timeline import SAMPLE
 
 SMALL = """
 hall = "hall-1"

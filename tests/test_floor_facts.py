@@ -12,13 +12,13 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from timeline import SAMPLE, FloorDay
 
 from floor import facts
 from floor.catalogue import Catalogue, load
 from floor.day import Day, advance, days
 from floor.facts import FACTS, TOPICS, Entry, Fact
 from floor.log import LogUnreadable, read
+from timeline import SAMPLE, FloorDay
 
 GOLDEN = Path(__file__).parent / "golden"
 NINE = datetime(2026, 11, 23, 1, tzinfo=UTC)

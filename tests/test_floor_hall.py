@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
@@ -551,7 +552,7 @@ async def test_a_hall_that_cannot_publish_its_catalogue_does_not_open(
 
 # ── Bugs ────────────────────────────────────────────────────────────────────
 
-Rule = Callable[..., facts.Fact]
+RULES = cast(dict[object, Callable[..., facts.Fact]], commands.RULES)
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, AssertionError, KeyError])
@@ -567,7 +568,7 @@ async def test_a_broken_rule_refuses_its_command_and_the_hall_lives(
 
     async with at_work(Log(tmp_path / "events.db")) as work:
         receipts = [await work.take()]
-        monkeypatch.setitem(commands.RULES, CallNext, broken)
+        monkeypatch.setitem(RULES, CallNext, broken)
         with pytest.raises(error):
             await work.hall.do(CallNext(window="1"), NINE)
         receipts.append(await work.take())
@@ -594,7 +595,7 @@ async def test_a_fact_that_cannot_be_written_down_is_a_bug_and_not_the_end(
 
     async with at_work(Log(tmp_path / "events.db")) as work:
         with monkeypatch.context() as patch:
-            patch.setitem(commands.RULES, TakeTicket, broken)
+            patch.setitem(RULES, TakeTicket, broken)
             with pytest.raises(refusals.LogUnavailable):
                 await work.take()
         receipts = [await work.take()]

@@ -13,16 +13,17 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 import pytest
+from floor.intake.records import BadFile
+from floor.intake.tickets import Imported, import_tickets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brought import CHECKOUT, GOOD, HEADER, MAP, Brought, bring, left, row
-from floor import facts, intake, log, maps
+from floor import facts, log
 from floor.day import days
 from floor.facts import Entry
-from floor.intake import Imported, import_tickets
+from floor.intake import maps, tickets
 from floor.recording import digests
-from floor.records import BadFile
 
 DATA = Path(os.environ.get("JIAOHAO_DATA", CHECKOUT.parent / "shared" / "data"))
 
@@ -203,11 +204,11 @@ def test_a_full_disk_leaves_no_half_log(tmp_path: Path) -> None:
     program = (
         "import resource, sys\n"
         "from pathlib import Path\n"
-        "from floor import intake, log, maps\n"
+        "from floor import log\nfrom floor.intake import maps, tickets\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))\n"
         "folder = Path(sys.argv[1])\n"
         "try:\n"
-        "    intake.import_tickets(folder / 'calls.csv',\n"
+        "    tickets.import_tickets(folder / 'calls.csv',\n"
         "        maps.load(folder / 'map.toml'), folder / 'h.db')\n"
         "except log.LogFailed:\n"
         "    print('failed')\n"
@@ -356,6 +357,6 @@ def test_a_real_log_is_imported_the_same_twice(tmp_path: Path) -> None:
     map = maps.load(CHECKOUT / "floor" / "maps" / "bank.toml")
     made = []
     for name in ("one.db", "two.db"):
-        intake.import_tickets(file, map, tmp_path / name)
+        tickets.import_tickets(file, map, tmp_path / name)
         made.append(digests(tmp_path / name))
     assert made[0] == made[1]

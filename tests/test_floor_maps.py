@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from brought import CHECKOUT, MAP
-from floor import maps
+from floor.intake import maps
 
 
 @pytest.mark.parametrize(

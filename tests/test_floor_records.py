@@ -7,8 +7,9 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from brought import GOOD, HEADER, MAP, Brought, bring, bring_bytes, left, row
-from floor import facts, records
-from floor.records import BadFile
+from floor import facts
+from floor.intake import records
+from floor.intake.records import BadFile
 
 # ── Files as they come ─────────────────────────────────────────────────────────
 

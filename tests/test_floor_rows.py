@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from brought import GOOD, HEADER, MAP, bring, left, row
-from floor import facts, records
+from floor import facts
+from floor.intake import records
 
 # ── Rows that cannot be true ───────────────────────────────────────────────────
 

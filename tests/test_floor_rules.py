@@ -5,13 +5,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from timeline import FloorDay
 
 from floor import commands, facts, refusals, rules
 from floor.commands import Command
 from floor.day import Day
 from floor.facts import Level
 from floor.refusals import Refused
+from timeline import FloorDay
 
 # ── Each rule, when it says yes ─────────────────────────────────────────────
 

@@ -25,7 +25,7 @@ MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
 SAMPLE = Path(__file__).parent.parent / "floor" / "hall.toml"
 
 VERBS: dict[str, Callable[[list[str]], Command]] = {
-    "opens": lambda w: commands.OpenWindow(window=w[0], clerk=(w + [f"c{w[0]}"])[1]),
+    "opens": lambda w: commands.OpenWindow(window=w[0], clerk=[*w, f"c{w[0]}"][1]),
     "pauses": lambda w: commands.PauseWindow(window=w[0], reason=" ".join(w[1:])),
     "resumes": lambda w: commands.ResumeWindow(window=w[0]),
     "closes": lambda w: commands.CloseWindow(window=w[0]),

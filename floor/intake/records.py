@@ -15,7 +15,7 @@ from typing import BinaryIO, cast
 
 import msgspec
 
-from floor.maps import FileShape
+from floor.intake.maps import FileShape
 from floor.refusals import Refused, Unusable
 
 # A hundred days of a large city hall (5,000 tickets a day); a longer file is to be

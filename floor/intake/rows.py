@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 
 from floor.facts import Outcome
-from floor.maps import Columns, Map, Moment
-from floor.records import BadFile, Record, RefusedRow, records, shown
+from floor.intake.maps import Columns, Map, Moment
+from floor.intake.records import BadFile, Record, RefusedRow, records, shown
 from floor.refusals import Refused
 
 

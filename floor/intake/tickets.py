@@ -21,11 +21,11 @@ from floor.commands import Command
 from floor.day import Day
 from floor.facts import Entry, Fact, TicketTaken
 from floor.hall import Draft
-from floor.maps import Map
-from floor.records import BadFile, RefusedRow, shown
+from floor.intake.maps import Map
+from floor.intake.records import BadFile, RefusedRow, shown
+from floor.intake.rows import Row, ServerBusy, read
+from floor.intake.source_hall import SourceHall, hall_of
 from floor.refusals import Refused, WindowBusy
-from floor.rows import Row, ServerBusy, read
-from floor.source_hall import SourceHall, hall_of
 
 # Large enough that the disk is not waited for, small enough to be forgotten quickly.
 COMMIT_FACTS = 2_000

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from floor.catalogue import ITEMS_MAX, WINDOWS_MAX, Catalogue, Item, Window
-from floor.maps import Map
-from floor.records import BadFile, shown
-from floor.rows import Row
+from floor.intake.maps import Map
+from floor.intake.records import BadFile, shown
+from floor.intake.rows import Row
 
 ID_CHARS_MAX = 40  # As `catalogue.Id` has it.
 NAME_CHARS_MAX = 60  # As `catalogue.Name` has it.
