@@ -151,7 +151,7 @@ def caller(window: str, clerk: str, url: str, lang: "Lang") -> None:
     """叫号终端 The clerk's terminal at a window."""
     from callers.app import CallerApp
 
-    CallerApp(url, window, clerk, lang).run()
+    with_sentences(lambda: CallerApp(url, window, clerk, lang)).run()
 
 
 @main.command()
@@ -380,12 +380,14 @@ def run(job: "Coroutine[Any, Any, None]") -> None:
 
 def with_sentences(job: Callable[[], T]) -> T:
     """Do a job; what a person can mend is said in a sentence, not in a trace."""
+    from floor.refusals import LogFailed, Unusable
+
     try:
         return job()
-    except (RuntimeError, ValueError, OSError) as error:
-        # Each of ours has its sentence in both languages.
-        message = getattr(error, "message", None) or {}
-        fail(message.get("zh", str(error)), message.get("en", ""))
+    except Unusable as error:
+        fail(error.message["zh"], error.message["en"])
+    except (LogFailed, OSError) as error:
+        fail(f"运行失败：{error}", f"It failed: {error}")
 
 
 def fail(zh: str, en: str) -> NoReturn:

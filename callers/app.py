@@ -33,6 +33,7 @@ from callers.panels import (
 )
 
 SILENCE = Label("", "")
+LANGUAGES: tuple[Lang, ...] = ("zh", "en")
 
 
 class CallerApp(App[None]):
@@ -208,7 +209,8 @@ class CallerApp(App[None]):
         try:
             done = await self._hall.say(command, **words)
         except Refusal as refusal:
-            said = Label(refusal.message["zh"], refusal.message["en"])
+            zh, en = (refusal.message.get(lang, refusal.code) for lang in LANGUAGES)
+            said = Label(zh, en)
         except Offline:
             said = labels.NOT_SENT.fill(step=step)
         except Busy:
@@ -216,7 +218,8 @@ class CallerApp(App[None]):
         except Unanswered:
             said = labels.UNANSWERED
         else:
-            said, tone = labels.DID[done.fact].fill(ticket=done.ticket), "done"
+            did = labels.DID.get(done.fact, labels.DID_ANYTHING)
+            said, tone = did.fill(ticket=done.ticket), "done"
             clerk = words.get("clerk", "")
         self.post_message(self.Answered(said, tone, clerk))
 

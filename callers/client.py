@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 
 from callers import messages
 from callers.messages import Board, Done, HallSays, Refused
+from floor.refusals import Unusable
 
 # An answer takes milliseconds; after this the clerk must look for himself.
 ANSWER_S_MAX = 5.0
@@ -39,15 +40,14 @@ Link = Literal[
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 
 
-class BadAddress(ValueError):
-    """The address of the hall cannot be used; the sentence says so, zh and en."""
+class BadAddress(Unusable):
+    """The address of the hall cannot be used; the sentence shows what one is like."""
 
     def __init__(self, url: str) -> None:
-        self.message = {
-            "zh": f"服务器地址“{url}”填写有误，应如 http://10.0.0.5:8000",
-            "en": f"{url!r} is no address of a hall; it looks like http://10.0.0.5:8000",
-        }
-        super().__init__(self.message["en"])
+        super().__init__(
+            f"服务器地址“{url}”填写有误，应如 http://10.0.0.5:8000",
+            f"{url!r} is no address of a hall; it looks like http://10.0.0.5:8000",
+        )
 
 
 class Refusal(Exception):

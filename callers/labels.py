@@ -149,6 +149,7 @@ DID_NO_SHOW = Label("{ticket} 已过号", "{ticket} did not come")
 DID_START = Label("{ticket} 开始办理", "Serving {ticket}")
 DID_FINISH = Label("{ticket} 已办结", "{ticket} is done")
 DID_INVITE = Label("已邀请 {ticket} 评价", "Invited {ticket} to rate")
+DID_ANYTHING = Label("已完成", "Done")
 
 CONFIRM_NO_SHOW = Label(
     "{ticket} 确定过号？按回车或再按一次 N 确认",

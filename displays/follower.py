@@ -22,6 +22,7 @@ from websockets.exceptions import (
 )
 
 from displays.frames import CallFrame, ChangeFrame, Snapshot
+from floor.refusals import Unusable
 
 # The largest right frame is the snapshot of a hall with 2,000 items and 500 windows,
 # some 500 kB.
@@ -79,7 +80,7 @@ async def follow(url: str, name: str) -> AsyncGenerator[Shown | Lost, None]:
         name: by which the hall knows this screen.
 
     Raises:
-        ValueError: the URL is none.
+        Unusable: the URL is none.
     """
     address = screen_address(url, name)
     retry_s = RETRY_S_MIN
@@ -109,14 +110,14 @@ def screen_address(url: str, name: str) -> str:
     """The websocket address of a screen's frames.
 
     Raises:
-        ValueError: the URL is none.
+        Unusable: the URL is none.
     """
     parts = urlsplit(url)
     schemes = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
     if parts.scheme not in schemes or not parts.hostname:
-        raise ValueError(
-            f"“{url}”不是大厅地址，例如 http://127.0.0.1:8000"
-            " (not the address of a hall)"
+        raise Unusable(
+            f"“{url}”不是大厅地址，应如 http://127.0.0.1:8700",
+            f"{url!r} is no address of a hall; it looks like http://127.0.0.1:8700",
         )
     base = f"{schemes[parts.scheme]}://{parts.netloc}{parts.path.rstrip('/')}"
     return f"{base}/ws/screen/{quote(name, safe='')}"

@@ -125,12 +125,11 @@ class Player:
         command: the program with its options; the first one found when not given.
     """
 
-    ears = True
-
     def __init__(self, folder: Path, command: Sequence[str] | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / f"playing-{os.getpid()}.wav"
         self._command = find_player() if command is None else tuple(command)
+        self.ears = bool(self._command)
         self._warned = False
 
     async def play(self, announcement: Announcement, pcm: bytes) -> str:

@@ -51,14 +51,16 @@ async def take(floor: Floor, request: Request) -> Response:
     receipt = await floor.do(commands.read(words, commands.TakeTicket))
     taken = receipt.entry.fact
     assert isinstance(taken, facts.TicketTaken)
-    # Seen from the durable day, which by now may be a few facts further on.
-    ticket = floor.feed.day.tickets.get(taken.ticket)
+    # Seen from the durable day, which by now may be a few facts further on, or
+    # even the next one, where another ticket has this number.
+    day = floor.feed.day
+    today = receipt.entry.stream == day.stream
     return json_response(
         TakenAnswer(
             ticket=taken.ticket,
             item=taken.item,
-            ahead=floor.feed.day.ahead(ticket) if ticket else 0,
-            windows=floor.feed.day.windows_for(taken.item),
+            ahead=day.ahead(day.tickets[taken.ticket]) if today else 0,
+            windows=day.windows_for(taken.item),
             token=token_of(floor.key, receipt.entry.stream, taken.ticket),
             position=taken.position,
         ),
@@ -85,7 +87,7 @@ async def evaluate(floor: Floor, request: Request) -> Response:
 
 
 async def window_command(floor: Floor, request: Request) -> Response:
-    word = request.url.path.rpartition("/")[2]
+    word = request.scope["path"].rpartition("/")[2]
     shape = commands.WINDOW_COMMANDS.get(word)
     if shape is None:
         raise refusals.UnknownCommand(command=word)

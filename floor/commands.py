@@ -252,10 +252,12 @@ def bad_input(error: msgspec.ValidationError) -> refusals.BadInput:
     missing = re.search(r"missing required field `(\w+)`", text)
     at = re.search(r" - at `\$\.?([^`]*)`", text)
     name = missing[1] if missing else (at[1] if at else "") or "body"
-    why = text.partition(" - at ")[0]
+    why = text.partition(" - at ")[0][:WHY_CHARS_MAX]
     why_zh = next((zh for en, zh in WRONG_ZH.items() if en in why), "格式不对")
     return refusals.BadInput(name=name, why=why, why_zh=why_zh)
 
+
+WHY_CHARS_MAX = 80  # The value at fault is quoted, and may be as long as a message.
 
 #: What msgspec says of a wrong value, in Chinese; the first that fits.
 WRONG_ZH = {

@@ -20,7 +20,7 @@ import msgspec
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -195,12 +195,17 @@ def same_origin(connection: HTTPConnection) -> bool:
     on loopback only loopback's own names are answered.
     """
     host = connection.headers.get("host", "")
-    name = urlsplit(f"//{host}").hostname or ""
+    origin = connection.headers.get("origin")
+    try:
+        asked = urlsplit(f"//{host}")
+        name, _ = asked.hostname or "", asked.port
+        site = host if origin is None else urlsplit(origin).netloc
+    except ValueError:  # `http://[` names nothing, nor does a port that is no number.
+        return False
     server = connection.scope.get("server") or ("", 0)
     if is_loopback(str(server[0])) and not is_loopback(name):
         return False
-    origin = connection.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == host
+    return site == host
 
 
 def answer(refusal: refusals.Refused) -> Response:
@@ -227,13 +232,18 @@ async def read_json(request: Request) -> object:
 
     Raises:
         TooLarge: refused before more than the bound is read.
-        BadInput: not JSON.
+        BadInput: not JSON, or not all of it came.
     """
     body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > BODY_BYTES_MAX:
-            raise refusals.TooLarge(limit=BODY_BYTES_MAX)
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > BODY_BYTES_MAX:
+                raise refusals.TooLarge(limit=BODY_BYTES_MAX)
+    except ClientDisconnect:
+        raise refusals.BadInput(
+            name="body", why="the connection ended", why_zh="连接中断"
+        ) from None
     if not body:
         return {}
     return decode_json(bytes(body))

@@ -32,6 +32,7 @@ from floor import facts
 from floor.catalogue import Catalogue
 from floor.day import setup_stream_of
 from floor.facts import Entry
+from floor.refusals import LogFailed, Unusable
 
 # A second writer is refused by the fence, so a lock held longer than this is a backup
 # tool that does it wrong: better a clear failure than a hall that waits.
@@ -54,12 +55,8 @@ TRIGGERS = (
 )
 
 
-class LogInUse(RuntimeError):
+class LogInUse(Unusable):
     """Another process writes this log; there is one writer for each hall."""
-
-
-class LogFailed(RuntimeError):
-    """The log could not be written; whether rows became durable is to be looked up."""
 
 
 class Log:
@@ -140,9 +137,9 @@ class _Fence:
             os.close(self._file)
             log = path.name.removesuffix(".lock")
             raise LogInUse(
-                f"{log} 正由另一个进程写入（pid {holder}），请先停止它 / "
+                f"{log} 正由另一个进程写入（pid {holder}），请先停止它",
                 f"{log} is being written by another process (pid {holder}); "
-                "stop it first"
+                "stop it first",
             ) from None
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, str(os.getpid()).encode(), 0)
@@ -247,7 +244,7 @@ class _Log(Application[str]):
 # ── Reading ─────────────────────────────────────────────────────────────────
 
 
-class LogUnreadable(ValueError):
+class LogUnreadable(Unusable):
     """The file is missing, is not a log, or holds rows that are not ours."""
 
 
@@ -323,7 +320,7 @@ def read_catalogue(path: Path) -> Catalogue:
     ]
     if not published:
         raise LogUnreadable(
-            f"{path.name} 中没有任何记录 / There is nothing in {path.name}"
+            f"{path.name} 中没有任何记录", f"There is nothing in {path.name}"
         )
     last = published[-1]
     assert isinstance(last, facts.CataloguePublished), "Setup is catalogues alone."
@@ -353,14 +350,14 @@ def _entry(
         return Entry(stream, version, facts.decode(topic, state))
     except (ValueError, TypeError) as error:  # Not ours, not fitting, not bytes.
         raise LogUnreadable(
-            f"{path.name} 中 {stream} 第 {version} 条无法读取：{error} / "
-            f"Fact {version} of {stream} in {path.name} cannot be read: {error}"
+            f"{path.name} 中 {stream} 第 {version} 条无法读取：{error}",
+            f"Fact {version} of {stream} in {path.name} cannot be read: {error}",
         ) from None
 
 
 def _rows(path: Path, statement: str, words: tuple[object, ...]) -> Iterator[Any]:
     if not path.is_file():
-        raise LogUnreadable(f"没有日志文件 {path.name} / There is no log {path.name}")
+        raise LogUnreadable(f"没有日志文件 {path.name}", f"There is no log {path.name}")
     try:
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=LOCK_TIMEOUT_S
@@ -379,6 +376,6 @@ def _rows(path: Path, statement: str, words: tuple[object, ...]) -> Iterator[Any
 
 def _unreadable(path: Path, error: Exception) -> LogUnreadable:
     return LogUnreadable(
-        f"{path.name} 不是可用的日志：{error} / "
-        f"{path.name} is not a usable log: {error}"
+        f"{path.name} 不是可用的日志：{error}",
+        f"{path.name} is not a usable log: {error}",
     )

@@ -31,7 +31,12 @@ class Endpoint(msgspec.Struct, frozen=True):
 def document(endpoints: Sequence[Endpoint]) -> dict[str, object]:
     """The OpenAPI 3.1 document of these endpoints."""
     answers = {endpoint.answer for endpoint in endpoints} | {RefusalAnswer}
-    _, schemas = msgspec.json.schema_components(answers, ref_template=REFERENCE)
+    bodies = {endpoint.body for endpoint in endpoints if endpoint.body}
+    _, schemas = msgspec.json.schema_components(
+        answers | bodies, ref_template=REFERENCE
+    )
+    for body in bodies:
+        del schemas[body.__name__]  # Each stands with its path, without its words.
     paths: dict[str, dict[str, object]] = {}
     for endpoint in endpoints:
         operations = paths.setdefault(endpoint.path, {})
@@ -85,10 +90,13 @@ def _operation(endpoint: Endpoint) -> dict[str, object]:
 
 def _body_schema(shape: type[Command], in_path: Sequence[str]) -> dict[str, Any]:
     """What the body of a command may hold: its words without those of the path."""
-    (_,), components = msgspec.json.schema_components((shape,))
+    _, components = msgspec.json.schema_components((shape,), ref_template=REFERENCE)
     schema: dict[str, Any] = components[shape.__name__]
     for name in ("command", *in_path):
         schema["properties"].pop(name, None)
+    schema["properties"]["command_id"] = {"type": "string", "format": "uuid"}
+    if "ticket" in in_path:
+        schema["properties"]["token"] = {"type": "string"}
     schema["required"] = [w for w in schema["required"] if w in schema["properties"]]
     # Only Python knows \Z; every other reader takes $ for the end.
     text = msgspec.json.encode(schema).replace(rb"\\Z", b"$")

@@ -43,6 +43,10 @@ class Unusable(ValueError):
         super().__init__(f"{zh} / {en}")
 
 
+class LogFailed(RuntimeError):
+    """The log could not be written; whether rows became durable is to be looked up."""
+
+
 class HallIsClosed(Refused):
     """The business day was closed; nothing more is taken or called today."""
 

@@ -10,16 +10,30 @@ import os
 import secrets
 from pathlib import Path
 
+from floor.refusals import Unusable
+
+KEY_BYTES = 32
 TOKEN_CHARS = 24  # 96 bits: out of reach of guessing over a hall's own port.
 
 
 def load_key(path: Path) -> bytes:
-    """The hall's secret; made on first use, readable by its owner alone."""
+    """The hall's secret; made on first use, readable by its owner alone.
+
+    Raises:
+        ValueError: the file holds less than a whole key; with none, anybody could
+            make a link.
+    """
     if not path.exists():
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        os.write(file, secrets.token_bytes(32))
+        os.write(file, secrets.token_bytes(KEY_BYTES))
         os.close(file)
-    return path.read_bytes()
+    key = path.read_bytes()
+    if len(key) < KEY_BYTES:
+        raise Unusable(
+            f"密钥文件 {path.name} 已损坏，请删除后重新启动",
+            f"The key file {path.name} is damaged; delete it and start again",
+        )
+    return key
 
 
 def token_of(key: bytes, stream: str, ticket: str) -> str:

@@ -254,7 +254,7 @@ async def test_no_step_is_taken_on_a_ticket_that_is_not_in_view(
     serve_hall: ServeHall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Slow boards: the terminal goes on showing A001 when A002 is in hand already.
-    monkeypatch.setattr(callers.server, "BOARD_GAP_S", 2.0)
+    monkeypatch.setattr(callers.server, "BOARD_GAP_S", 10.0)
     async with open_window(serve_hall) as (served, clerk):
         await clerk.press("c")
         await clerk.sees(HandPanel, "A001")

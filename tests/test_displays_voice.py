@@ -247,10 +247,12 @@ async def test_what_was_said_once_is_said_from_the_cache(
     os.kill(speaking.pid, signal.SIGKILL)
     assert await speaking.sentence(SENTENCE) == pcm  # Nobody is there to say it.
     silent = sound.wav(sound.silence(4_000))
-    for bad in (b"", kept.read_bytes()[:2000], silent, sound.wav(pcm[:2000])):
+    loud_but_short = sound.wav(pcm[len(pcm) // 2 :][:10_000])
+    for bad in (b"", kept.read_bytes()[:2000], silent, loud_but_short):
         kept.write_bytes(bad)
         again = await speaking.sentence(SENTENCE)
         assert abs(sound.duration_ms(again) - sound.duration_ms(pcm)) < 100
+        assert sound.loudness(again) > 0.05
         assert sound.read(kept) == again
 
 

@@ -23,7 +23,7 @@ from floor.day import Day
 from floor.facts import Entry
 from floor.follow import Feed
 from floor.hall import PENDING_MAX, Hall, Receipt
-from floor.log import Log, LogFailed, read, read_last_day
+from floor.log import Log, read, read_last_day
 from timeline import SAMPLE, FloorDay
 
 NINE = FloorDay().at("09:00:00")

@@ -13,8 +13,6 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 import pytest
-from floor.intake.records import BadFile
-from floor.intake.tickets import Imported, import_tickets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +21,8 @@ from floor import facts, log
 from floor.day import days
 from floor.facts import Entry
 from floor.intake import maps, tickets
+from floor.intake.records import BadFile
+from floor.intake.tickets import Imported, import_tickets
 from floor.recording import digests
 
 DATA = Path(os.environ.get("JIAOHAO_DATA", CHECKOUT.parent / "shared" / "data"))

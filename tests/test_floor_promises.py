@@ -79,6 +79,19 @@ COMMANDS: st.SearchStrategy[Command] = st.one_of(
 )
 
 
+def a_good_service(window: str) -> list[Command]:
+    """What a clerk presses when all goes well, so that days get beyond the start."""
+    return [
+        commands.OpenWindow(window=window, clerk=f"c{window}"),
+        commands.TakeTicket(item="b" if window == "2" else "a"),
+        commands.TakeTicket(item="b"),
+        commands.CallNext(window=window),
+        commands.StartService(window=window),
+        commands.FinishService(window=window),
+        commands.InviteEvaluation(window=window),
+    ]
+
+
 class Model:
     """One day of the hall, as a child would keep it on paper."""
 
@@ -272,6 +285,11 @@ class Rules(RuleBasedStateMachine):
         self.day.apply(self.entries[-1])
         self.model.happen(command, expected)
 
+    @rule(window=WINDOWS, steps=st.integers(1, 7))
+    def work(self, window: str, steps: int) -> None:
+        for command in a_good_service(window)[:steps]:
+            self.press(command)
+
     @invariant()
     def the_day_holds(self) -> None:
         holds(self.day, self.model)
@@ -342,6 +360,11 @@ class Hall(RuleBasedStateMachine):
         self._note(fact.at)
         self.model.happen(command, expected)
         self.model.done[command.command_id] = (command, receipt.entry)
+
+    @rule(window=WINDOWS, steps=st.integers(1, 7))
+    def work(self, window: str, steps: int) -> None:
+        for command in a_good_service(window)[:steps]:
+            self.press(command)
 
     @rule()
     def close_the_hall(self) -> None:
