@@ -24,6 +24,7 @@ from floor.facts import Entry
 from floor.follow import Feed
 from floor.hall import PENDING_MAX, Hall, Receipt
 from floor.log import Log, read, read_last_day
+from floor.refusals import LogFailed
 from timeline import SAMPLE, FloorDay
 
 NINE = FloorDay().at("09:00:00")

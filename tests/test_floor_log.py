@@ -22,7 +22,6 @@ from floor.hall import Draft
 from floor.log import (
     PAGE_ROWS,
     Log,
-    LogFailed,
     LogInUse,
     LogUnreadable,
     halls,
@@ -30,6 +29,7 @@ from floor.log import (
     read_last_day,
     read_last_days,
 )
+from floor.refusals import LogFailed
 from timeline import SAMPLE, FloorDay
 
 ROOT = Path(__file__).parent.parent
