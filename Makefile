@@ -9,14 +9,14 @@ endif
 VENV ?= .venv
 PY := $(VENV)/bin/python
 # The demo: make demo SPEED=60, make demo ONCE=1, make demo ARGS="--port 9000".
-SPEED ?= 20
+SPEED ?=
 ONCE ?=
 ARGS ?=
 
 .PHONY: demo test bench lint docs pins clean
 
 demo: $(VENV)/run
-	$(PY) main.py demo --speed $(SPEED) $(if $(ONCE),--once) $(ARGS)
+	$(PY) main.py demo $(if $(SPEED),--speed $(SPEED)) $(if $(ONCE),--once) $(ARGS)
 
 test: $(VENV)/dev
 	tests/browser.sh
@@ -45,7 +45,11 @@ $(VENV)/dev: requirements-dev.txt
 # uv when it is there, pip otherwise; both check every hash.
 define install
 	@test -n "$(PYTHON)" || { echo "需要 Python 3.11 或更新版本 / Python 3.11 or later is needed"; exit 1; }
-	@test -x $(PY) || $(PYTHON) -m venv $(VENV) || uv venv --seed --python $(PYTHON) $(VENV)
+	@test -x $(VENV)/bin/pip || $(PYTHON) -m venv --clear $(VENV) \
+		|| uv venv --clear --seed --python $(PYTHON) $(VENV) \
+		|| { [ "$$(id -u)" = 0 ] && apt-get update -qq \
+			&& apt-get install -qq -y python3-venv && $(PYTHON) -m venv --clear $(VENV); } \
+		|| { echo "需要 Python 的 venv 模块（Debian：python3-venv）/ Python's venv module is needed (Debian: python3-venv)"; exit 1; }
 	@if command -v uv >/dev/null; then \
 		uv pip install --quiet --python $(PY) --require-hashes -r $(1); \
 	else \

@@ -265,13 +265,15 @@ def digest(log: Path) -> None:
 
 
 @main.command()
-@click.option("--speed", type=click.FloatRange(1, 2_000), default=20.0)
+@click.option(
+    "--speed", type=click.FloatRange(1, 2_000), help="倍速 20, or 600 with --once."
+)
 @click.option("--once", is_flag=True, help="跑完一天即退出 One day, then exit.")
 @port_option
 @click.option("--seed", type=int, default=1, help="随机种子 Seed of the visitors.")
-def demo(speed: float, once: bool, port: int, seed: int) -> None:
+def demo(speed: float | None, once: bool, port: int, seed: int) -> None:
     """演示 A whole hall on this machine, with simulated visitors and clerks."""
-    run(_demo(speed, once, 0 if once else port, seed))
+    run(_demo(speed or (600 if once else 20), once, 0 if once else port, seed))
 
 
 async def _demo(speed: float, once: bool, port: int, seed: int) -> None:
@@ -295,15 +297,15 @@ async def _demo(speed: float, once: bool, port: int, seed: int) -> None:
             clock=clock,
             on_event=lambda said: spoken.update([said.event]),
         )
-        rehearsal = Rehearsal(
+        crowd = Rehearsal(
             url, catalogue, clock, speed=speed, seed=seed, staffed=staffed
         )
         async with beside(voice):
-            tally = await rehearsal.play()
+            tally = await crowd.play()
         click.echo(assessed(log))
         wavs = len(list(wav.glob("*.wav")))
-        summary = {"day": tally.words(), "voice": spoken, "wav_files": wavs}
-        click.echo(json.dumps(summary, ensure_ascii=False))
+        done = {"day": tally.words(), "voice": spoken, "wav_files": wavs}
+        click.echo(json.dumps(done, ensure_ascii=False))
         if not once:
             click.echo(f"已闭厅。考核 {url}/score  (Ctrl-C 结束 ends)")
             await asyncio.Event().wait()
@@ -332,9 +334,8 @@ def clear_demo() -> tuple[Path, Path]:
 def assessed(log: Path) -> str:
     """Write the demo's assessment as page and JSON; gives it as a table."""
     for form in ("html", "json"):
-        (DEMO / f"score.{form}").write_text(
-            _score(log, RULEBOOK, "", form, "zh"), encoding="utf-8"
-        )
+        text = _score(log, RULEBOOK, "", form, "zh")
+        (DEMO / f"score.{form}").write_text(text, encoding="utf-8")
     return _score(log, RULEBOOK, "", "text", "zh")
 
 
@@ -367,7 +368,6 @@ def docs() -> None:
     """重印文档 Print the pages of docs/ that come from the code."""
     for path, text in printed_docs().items():
         path.write_text(text, encoding="utf-8")
-        click.echo(path.name)
 
 
 def run(job: "Coroutine[Any, Any, None]") -> None:

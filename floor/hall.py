@@ -88,9 +88,8 @@ class Draft:
 
     def open(self, at: datetime) -> None:
         """Publish the catalogue if the one in force differs."""
-        at = self._settle_clock(at)
-        if self._day is not None:
-            at = self.turn_day(at)  # A day that was left open ends before it is news.
+        # A day that was left open ends before there is news.
+        at = self.turn_day(at) if self._day else self._settle_clock(at)
         in_force = self._day.catalogue if self._day else None
         if self._publish is not None and self._publish != in_force:
             published = facts.CataloguePublished(at=at, catalogue=self._publish)

@@ -174,13 +174,13 @@ async def clerk_by_websocket(server: Server, story: Story, window: str) -> None:
     opening = {"command": "open", "clerk": f"c{window}"}
     keys: Iterator[dict[str, str]] = ({"command": key} for key in cycle(KEYS))
     press: dict[str, str] | None = {**opening, "id": str(uuid4())}
-    async for socket in reconnecting(server, f"/ws/window/{window}", lambda: ""):
+    async for line in reconnecting(server, f"/ws/window/{window}", lambda: ""):
         with suppress(WebSocketException):
             while press is not None:
                 story.sent.add(press["id"])
                 story.lost += 1
-                await socket.send(json.dumps(press))
-                answer = await answer_to(socket, press["id"])
+                await line.send(json.dumps(press))
+                answer = await answer_to(line, press["id"])
                 story.lost -= 1
                 if answer.get("refused") != "LogUnavailable":
                     story.answered(press["id"], answer)
@@ -198,15 +198,17 @@ async def answer_to(socket: Any, id: str) -> dict[str, Any]:
     raise WebSocketException
 
 
-async def follower(server: Server, seen: list[dict[str, Any]], final: list[int]) -> None:
+async def follower(
+    server: Server, seen: list[dict[str, Any]], final: list[int]
+) -> None:
     """Follow every fact, from the position after the last one seen."""
 
     def since() -> str:
         return f"?since={seen[-1]['position'] if seen else 0}"
 
-    async for socket in reconnecting(server, "/ws/facts", since):
+    async for line in reconnecting(server, "/ws/facts", since):
         with suppress(WebSocketException):
-            async for text in socket:
+            async for text in line:
                 seen.append(json.loads(text))
                 if final and seen[-1]["position"] >= final[0]:
                     return
