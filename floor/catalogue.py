@@ -4,8 +4,6 @@ A TOML file that a person writes; `load` checks all of it before the hall opens,
 the hall publishes it into its log, so a replay uses the catalogue of that day.
 """
 
-import re
-import tomllib
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -14,11 +12,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from floor.refusals import Unusable
+from floor.written import Written
 
 # A large city hall has some 700 items (湖南娄底: 686) and 200 windows.
 ITEMS_MAX = 2_000
 WINDOWS_MAX = 500
-FILE_BYTES_MAX = 1_000_000
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=40, pattern=r"^[\w.-]+\Z")]
@@ -30,6 +28,9 @@ Seconds = Annotated[int, msgspec.Meta(ge=1, le=8 * 3600)]
 
 class BadCatalogue(Unusable):
     """The catalogue cannot be used; the sentence says where and why."""
+
+
+FILE = Written("目录", "catalogue", BadCatalogue)
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -128,46 +129,9 @@ def load(path: Path) -> Catalogue:
     Raises:
         BadCatalogue: it cannot be read, is not TOML, or does not make sense.
     """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise BadCatalogue(
-            f"读不到目录文件 {path.name}：{error.strerror}",
-            f"The catalogue file {path.name} cannot be read: {error.strerror}",
-        ) from None
-    if len(raw) > FILE_BYTES_MAX:
-        raise BadCatalogue(
-            f"目录文件超过 {FILE_BYTES_MAX} 字节",
-            f"The catalogue file is larger than {FILE_BYTES_MAX} bytes",
-        )
-    try:
-        table = tomllib.loads(raw.decode("utf-8"))
-        catalogue = msgspec.convert(table, Catalogue)
-    except UnicodeDecodeError as error:
-        raise BadCatalogue(
-            f"目录文件不是 UTF-8 编码（第 {error.start} 字节）",
-            f"The catalogue file is not UTF-8 (byte {error.start})",
-        ) from None
-    except msgspec.ValidationError as error:
-        raise BadCatalogue(
-            f"目录中“{_where(str(error))}”填写有误：{error}",
-            f"The catalogue is not right: {error}",
-        ) from None
-    except (ValueError, RecursionError) as error:
-        # TOMLDecodeError, or a number or a nesting that no parser would follow.
-        raise BadCatalogue(
-            f"目录文件不是有效的 TOML：{error}",
-            f"The catalogue file is not valid TOML: {error}",
-        ) from None
+    catalogue = FILE.shaped(FILE.table(FILE.read(path)), Catalogue)
     check(catalogue)
     return catalogue
-
-
-def _where(error: str) -> str:
-    """The place in the file that msgspec complains of: `items[0].id`."""
-    at = re.search(r" - at `\$\.?(.*)`$", error)
-    field = re.search(r"(?:required|unknown) field `(.*?)`", error)
-    return ".".join(part[1] for part in (at, field) if part)
 
 
 def check(catalogue: Catalogue) -> None:

@@ -1,12 +1,10 @@
-"""The rulebook (评分规则): the items, what they are worth, what costs points.
+"""The rulebook (考核细则): the items, what they are worth, what costs points.
 
 A TOML file that the centre writes; `load` checks all of it before anything is scored.
 Nothing in the code knows an item by its code: an item is a kind of rule with numbers.
 """
 
 import hashlib
-import re
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -15,10 +13,10 @@ import msgspec
 
 from floor.facts import Level
 from floor.refusals import Unusable
+from floor.written import Written
 from scoring.observations import LEVELS, Measure, Observation
 
 SAMPLE = Path(__file__).with_name("rulebook.toml")
-FILE_BYTES_MAX = 200_000  # The sample, with all its sources, is a tenth of this.
 POINTS_SUM = 1000  # 千分制
 ITEMS_MAX = 100
 CHARGES_MAX = 20
@@ -34,6 +32,9 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 
 class BadRulebook(Unusable):
     """The rulebook cannot be used; the sentence says where and why."""
+
+
+FILE = Written("考核细则", "rulebook", BadRulebook)
 
 
 class _Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -224,66 +225,16 @@ def load(path: Path = SAMPLE) -> Rulebook:
     Raises:
         BadRulebook: it cannot be read, is not TOML, or does not make sense.
     """
-    raw = _read(path)
-    try:
-        table = tomllib.loads(raw.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise BadRulebook(
-            f"评分规则不是 UTF-8 编码（第 {error.start} 字节）",
-            f"The rulebook is not UTF-8 (byte {error.start})",
-        ) from None
-    except (ValueError, RecursionError) as error:
-        # TOMLDecodeError, or a number or a nesting that no parser would follow.
-        raise BadRulebook(
-            f"评分规则不是有效的 TOML：{error}",
-            f"The rulebook is not valid TOML: {error}",
-        ) from None
+    raw = FILE.read(path)
+    table = FILE.table(raw)
     if "sha256" in table:
         raise BadRulebook(
-            "评分规则不能自带“sha256”", "A rulebook does not carry its own sha256"
+            "考核细则不能自带“sha256”", "A rulebook does not carry its own sha256"
         )
     table["sha256"] = hashlib.sha256(raw).hexdigest()
-    try:
-        book = msgspec.convert(table, Rulebook)
-    except msgspec.ValidationError as error:
-        where = _where(str(error), table)
-        raise BadRulebook(
-            f"评分规则中“{where}”填写有误：{error}",
-            f"The rulebook is not right at {where!r}: {error}",
-        ) from None
+    book = FILE.shaped(table, Rulebook)
     check(book)
     return book
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(FILE_BYTES_MAX + 1)
-    except OSError as error:
-        raise BadRulebook(
-            f"读不到评分规则 {path.name}：{error.strerror}",
-            f"The rulebook {path.name} cannot be read: {error.strerror}",
-        ) from None
-    if len(raw) > FILE_BYTES_MAX:
-        raise BadRulebook(
-            f"评分规则超过 {FILE_BYTES_MAX} 字节",
-            f"The rulebook is larger than {FILE_BYTES_MAX} bytes",
-        )
-    return raw
-
-
-def _where(error: str, table: dict[str, object]) -> str:
-    """The place of a fault, by the code of its item where it has one."""
-    place = re.search(r" - at `\$\.?([^`]*)`", error)
-    field = re.search(r"(?:required|unknown) field `(.*?)`", error)
-    name = ".".join(part[1] for part in (place, field) if part)
-    items = table.get("items")
-    numbered = re.match(r"items\[(\d+)\]\.?(.*)", name)
-    if numbered and isinstance(items, list):
-        item = items[int(numbered[1])]
-        code = item.get("code") if isinstance(item, dict) else None
-        return f"{code or numbered[0]} {numbered[2]}".strip()
-    return name or "rulebook"
 
 
 def check(book: Rulebook) -> None:

@@ -699,20 +699,7 @@ async def test_what_a_follower_says_is_ignored(serve_hall: ServeHall) -> None:
 
 @pytest.mark.parametrize(
     "since",
-    ["-1", "x", "1.5", "", "99", "9" * 400, "1e1", "%00", "\uff11", "0x1", "%201", "1%0A"],
-        "-1",
-        "x",
-        "1.5",
-        "",
-        "99",
-        "9" * 400,
-        "1e1",
-        "%00",
-        "\uff11",
-        "0x1",
-        "%201",
-        "%2B1",
-    ],
+    ["-1", "x", "1.5", "", "99", "9" * 400, "1e1", "%00", "%EF%BC%91", "0x1", "%201"],
 )
 async def test_a_since_that_is_not_a_position_gets_a_sentence(
     serve_hall: ServeHall, since: str

@@ -11,7 +11,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from floor.catalogue import (
-    FILE_BYTES_MAX,
     WEEKDAYS,
     BadCatalogue,
     Catalogue,
@@ -19,6 +18,7 @@ from floor.catalogue import (
     load,
     minutes,
 )
+from floor.written import FILE_BYTES_MAX
 from timeline import SAMPLE
 
 SMALL = """

@@ -6,7 +6,6 @@ in silence.
 """
 
 import re
-import tomllib
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -27,8 +26,8 @@ from floor.catalogue import (
     minutes,
 )
 from floor.refusals import Unusable
+from floor.written import Written
 
-FILE_BYTES_MAX = 200_000  # A thousand named items; the shipped maps are below 5 kB.
 DAY_S = 24 * 3600
 
 Column = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
@@ -44,6 +43,9 @@ Moment = Literal["arrive", "call", "start", "end"]
 
 class BadMap(Unusable):
     """The map cannot be used."""
+
+
+FILE = Written("对照表", "map", BadMap)
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -236,36 +238,7 @@ def load(path: Path) -> Map:
     Raises:
         BadMap: it cannot be read, is not TOML, or does not make sense.
     """
-    try:
-        with path.open("rb") as file:
-            raw = file.read(FILE_BYTES_MAX + 1)
-    except OSError as error:
-        raise BadMap(
-            f"读不到对照表 {path.name}：{error.strerror}",
-            f"The map {path.name} cannot be read: {error.strerror}",
-        ) from None
-    if len(raw) > FILE_BYTES_MAX:
-        raise BadMap(
-            f"对照表超过 {FILE_BYTES_MAX} 字节",
-            f"The map is larger than {FILE_BYTES_MAX} bytes",
-        )
-    try:
-        map = msgspec.convert(tomllib.loads(raw.decode("utf-8")), Map)
-    except UnicodeDecodeError as error:
-        raise BadMap(
-            f"对照表不是 UTF-8 编码（第 {error.start} 字节）",
-            f"The map is not UTF-8 (byte {error.start})",
-        ) from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise BadMap(
-            f"对照表不是有效的 TOML：{error}", f"The map is not valid TOML: {error}"
-        ) from None
-    except msgspec.ValidationError as error:
-        where = re.search(r"at `\$\.?(.*)`$", str(error))
-        raise BadMap(
-            f"对照表中“{where[1] if where else '顶层'}”填写有误：{error}",
-            f"The map is not right: {error}",
-        ) from None
+    map = FILE.shaped(FILE.table(FILE.read(path)), Map)
     _check_hall(map)
     _check_times(map)
     _check_outcomes(map)
