@@ -225,7 +225,7 @@ class Hall:
             self._writer.cancel()
             await asyncio.gather(self._writer, return_exceptions=True)
         if self._committing is not None:
-            await self._committing
+            await asyncio.gather(self._committing, return_exceptions=True)
         while not self._asked.empty():
             self._asked.get_nowait().refuse(refusals.LogUnavailable())
         self._thread.shutdown(wait=True)
@@ -264,7 +264,14 @@ class Hall:
                 batch.append(self._asked.get_nowait())
             # Shielded, so that a stop lets the commit under way be answered.
             self._committing = asyncio.ensure_future(self._carry_out(batch))
-            await asyncio.shield(self._committing)
+            try:
+                await asyncio.shield(self._committing)
+            except Exception as error:
+                # A bug: its callers hear of it, and the log says what is true.
+                logger.exception("The writer broke")
+                self._sound = False
+                for asked in batch:
+                    asked.refuse(error)
 
     async def _carry_out(self, batch: "list[_Asked]") -> None:
         if not self._sound and not self._recover([]):
@@ -331,8 +338,8 @@ class Hall:
 
     def _tell(self, entries: Sequence[Entry]) -> None:
         if entries:
-            self._told = entries[-1].position
             self._on_durable(entries)
+            self._told = entries[-1].position
 
     async def __aenter__(self) -> Self:
         return self

@@ -13,14 +13,16 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from starlette.requests import HTTPConnection
 from starlette.routing import Route
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from conftest import Served, ServeHall
-from floor import api, commands, door, follow
+from floor import api, commands, door, follow, refusals
 from floor.catalogue import load
 from floor.commands import OpenWindow, PauseWindow, ResumeWindow, TakeTicket
+from floor.door import Right
 from floor.log import read
 from floor.tokens import load_key, token_of
 from timeline import SAMPLE, FloorDay
@@ -388,6 +390,16 @@ async def test_a_body_beyond_the_bound_is_not_read(serve_hall: ServeHall) -> Non
         refused(response, 422, "UnknownItem", "item")
 
 
+async def test_a_word_that_is_null_is_a_word_left_out(serve_hall: ServeHall) -> None:
+    async with open_door(serve_hall) as (_, client):
+        nulls = {"kind": None, "channel": None, "command_id": None}
+        await client.ok("tickets", item="zonghe", **nulls)
+        await client.ok("windows/1/open", clerk="c1")
+        await client.ok("windows/1/call", ticket=None)
+        await client.ok("windows/1/recall", ticket=None, command_id=None)
+        await client.ok("windows/1/no-show", token=None)
+
+
 async def test_extra_words_are_ignored_and_cannot_bend_a_command(
     serve_hall: ServeHall,
 ) -> None:
@@ -641,6 +653,74 @@ async def test_a_client_that_leaves_in_the_middle_is_no_error_of_ours(
             del reader
         await asyncio.sleep(0.1)
     assert [r for r in caplog.records if r.levelname == "ERROR"] == []
+
+
+class NarrowGate:
+    """Lets nothing pass but some rights, and remembers what was asked for."""
+
+    def __init__(self, *rights: Right) -> None:
+        self.rights = rights
+        self.asked: list[Right] = []
+
+    def admit(self, connection: HTTPConnection, right: Right) -> None:
+        self.asked.append(right)
+        if right not in self.rights:
+            raise refusals.NotAllowed(why_zh="无此权限", why="not this right")
+
+
+async def test_nothing_is_done_without_the_right_to_it(serve_hall: ServeHall) -> None:
+    async with open_door(serve_hall) as (served, client):
+        await client.ok("windows/1/open", clerk="c1")
+        await client.ok("tickets", item="zonghe")
+        before = list(read(served.path))
+        own = served.floor.gate
+        unknown = ("POST", "/api/windows/1/dance", Right.CALL)
+        endpoints = [(e.method, e.path, e.right) for e in api.ENDPOINTS]
+        for method, path, right in [*endpoints, unknown]:
+            gate = served.floor.gate = NarrowGate(*(set(Right) - {right}))
+            path = path.replace("{window}", "1").replace("{ticket}", "A001")
+            # The right is asked for before anything else: the body is not even JSON.
+            response = await client.http.request(method, path, content=b"{")
+            refused(response, 403, "NotAllowed")
+            assert gate.asked == [right]
+        served.floor.gate = NarrowGate(*(set(Right) - {Right.READ}))
+        with pytest.raises(InvalidStatus) as turned:
+            await ws(served)
+        assert turned.value.response.status_code == 403
+        served.floor.gate = NarrowGate(Right.VISIT)
+        await client.ok("tickets", item="zonghe")
+        served.floor.gate = own
+        assert list(read(served.path))[:-1] == before
+
+
+@pytest.mark.parametrize(
+    ("host", "admitted"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("10.0.0.7", False),
+        ("::ffff:10.0.0.7", False),
+        ("0.0.0.0", False),
+        ("", False),
+        ("127.0.0.1.evil.example", False),
+    ],
+)
+def test_the_door_without_sign_in_is_for_this_machine_alone(
+    host: str, admitted: bool
+) -> None:
+    scope: dict[str, Any] = {
+        "type": "http",
+        "headers": [],
+        "client": (host, 1) if host else None,
+    }
+    for right in Right:
+        let_in = True
+        try:
+            door.DevGate().admit(HTTPConnection(scope), right)
+        except refusals.NotAllowed:
+            let_in = False
+        assert let_in == admitted
 
 
 # ── Following over the port ─────────────────────────────────────────────────

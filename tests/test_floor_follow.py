@@ -277,6 +277,18 @@ async def test_watchers_are_told_of_each_fact_and_of_each_new_day(
     ]
 
 
+async def test_facts_told_again_are_known_already(tmp_path: Path) -> None:
+    """The hall tells again what it is not sure to have told."""
+    async with hall_at(tmp_path / "events.db") as (hall, feed):
+        follower = feed.follow(0)
+        receipts = [await hall.do(TAKE, NINE) for _ in range(3)]
+        before = feed.day.digest()
+        feed.publish([receipt.entry for receipt in receipts])
+        assert feed.day.digest() == before
+        await hall.do(TAKE, NINE)
+        assert await heard(follower, 5) == [1, 2, 3, 4, 5]
+
+
 async def test_a_day_turned_for_readers_is_the_day_that_a_replay_gives(
     tmp_path: Path,
 ) -> None:

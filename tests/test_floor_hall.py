@@ -620,6 +620,35 @@ async def test_a_watcher_that_breaks_does_not_keep_the_hall_from_answering(
     work.check(receipts)
 
 
+async def test_a_listener_that_breaks_is_heard_of_and_does_not_hang_the_hall(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Log(tmp_path / "events.db") as held:
+        told: list[int] = []
+        broken = False
+
+        def listen(entries: Sequence[Entry]) -> None:
+            if broken:
+                raise ZeroDivisionError("a bug")
+            told.extend(entry.position for entry in entries)
+
+        writer = Hall(held, CATALOGUE, listen)
+        async with writer:
+            await writer.start(NINE)
+            broken = True
+            take = TakeTicket(command_id="durable", item="zonghe")
+            for _ in range(3):
+                with pytest.raises(ZeroDivisionError):
+                    await asyncio.wait_for(writer.do(take, NINE), 5)
+            assert "The writer broke" in caplog.text
+            broken = False
+            again = await asyncio.wait_for(writer.do(take, NINE), 5)
+            assert again.repeated
+            await writer.do(TakeTicket(item="zonghe"), NINE)
+    assert [e.position for e in read(held.path)] == [1, 2, 3]
+    assert told == [1, 2, 3], "Nothing is lost to a listener that came back."
+
+
 # ── The clock ───────────────────────────────────────────────────────────────
 
 
