@@ -4,6 +4,7 @@ Widths are terminal cells: a Chinese character takes two. No panel asks another 
 the server, so a panel can be drawn under a dialog, offline, or before the first board.
 """
 
+from abc import abstractmethod
 from datetime import datetime
 from typing import Literal
 
@@ -72,9 +73,9 @@ class Panel(Widget):
             return Content("")
         return self.draw(self.view, size.width, size.height)
 
+    @abstractmethod
     def draw(self, view: View, width: int, height: int) -> Content:
         """The view, in so many cells."""
-        raise NotImplementedError
 
 
 # ── Bars ────────────────────────────────────────────────────────────────────

@@ -7,7 +7,7 @@ docstrings are the glossary (docs/glossary.md is printed from them).
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -37,6 +37,8 @@ LEVEL_ZH: dict[Level, str] = {
     Level.VERY_DISSATISFIED: "非常不满意",
 }
 
+#: Aware, so that a row without its offset is not read as some other hour.
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 Kind = Literal["normal", "appointment", "priority", "care"]
 Outcome = Literal["done", "not_done", "unrecorded"]
 
@@ -51,7 +53,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     command: id of the command that caused it; empty for what the hall does itself.
     """
 
-    at: datetime
+    at: Instant
     position: int = 0
     command: str = ""
 
@@ -117,7 +119,7 @@ class AppointmentCheckedIn(Fact, frozen=True, kw_only=True):
     ticket: str
     item: str
     booking: str
-    slot_at: datetime
+    slot_at: Instant
 
 
 class TicketCalled(Fact, frozen=True, kw_only=True):
@@ -245,8 +247,8 @@ class ClockStepped(Fact, frozen=True, kw_only=True):
 class OutageDeclared(Fact, frozen=True, kw_only=True):
     """系统故障: no window is to blame for what happened between the two instants."""
 
-    from_at: datetime
-    to_at: datetime
+    from_at: Instant
+    to_at: Instant
     reason: str
 
 
