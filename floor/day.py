@@ -7,7 +7,7 @@ show it, and a replay of the log gives the same one, byte for byte (`digest`).
 import hashlib
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
-from typing import Literal, assert_never, cast
+from typing import Literal, assert_never
 
 import msgspec
 
@@ -156,7 +156,10 @@ class Day:
         self.last_at = fact.at
         if fact.command:
             self.done[fact.command] = entry
-        self._change(fact)
+        if isinstance(fact, Moves):  # Most facts of a day.
+            self._move(fact)
+        else:
+            self._change(fact)
 
     def _change(self, fact: Fact) -> None:
         match fact:
@@ -194,11 +197,10 @@ class Day:
             ):
                 pass  # Known to scoring and to the devices page, not to the day.
             case _:
-                self._move(fact)
+                raise AssertionError(f"The day does not know {fact!r}.")
 
-    def _move(self, fact: Fact) -> None:
+    def _move(self, fact: "Moves") -> None:
         """A ticket goes on its way."""
-        fact = cast(Moves, fact)
         ticket = self.tickets[fact.ticket]
         match fact:
             case facts.TicketCalled():

@@ -43,7 +43,7 @@ Kind = Literal["normal", "appointment", "priority", "care"]
 Outcome = Literal["done", "not_done", "unrecorded"]
 
 
-class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What all facts carry.
 
     position: ordinal of the fact in its hall's whole log, from 1 without gap; the
@@ -300,7 +300,7 @@ FACTS: tuple[type[Fact], ...] = (
 TOPICS: dict[str, type[Fact]] = {fact.__name__: fact for fact in FACTS}
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One fact with its place in the log.
 
     stream: `hall-1/2026-11-22` for a business day, `hall-1/setup` for configuration.
