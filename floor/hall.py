@@ -32,6 +32,8 @@ BATCH_MAX = 256
 DAYS_KNOWN = 2
 # Smaller steps back are what time synchronisation does all day.
 STEP_MAX = timedelta(seconds=2)
+# A log that is a day ahead was written under a wrong clock, or is read under one.
+AHEAD_MAX = timedelta(days=1)
 
 logger = logging.getLogger(__name__)
 
@@ -213,6 +215,15 @@ class Hall:
         Raises:
             LogFailed: the catalogue could not be recorded; there is no hall.
         """
+        last = self._draft.day.last_at if self._draft.position else None
+        if last is not None and last - at > AHEAD_MAX:
+            # Facts never go back in time, so the hall will stay on that day.
+            logger.warning(
+                "日志最后一条是 %s，晚于本机时钟，请检查时钟 / "
+                "The log is ahead of this machine's clock, %s; check it",
+                last.isoformat(timespec="seconds"),
+                at.isoformat(timespec="seconds"),
+            )
         self._draft.open(at)
         loop = asyncio.get_running_loop()
         self._tell(await loop.run_in_executor(self._thread, self._draft.commit))

@@ -24,7 +24,9 @@ from floor.follow import opened
 from timeline import SAMPLE, VERBS
 
 MONDAY_10 = datetime(2026, 11, 23, 2, tzinfo=UTC)  # 10:00 in the hall.
-PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
+ROOT = Path(__file__).parent.parent
+PICTURES = ROOT / "docs" / "pictures"
+SCORE = ROOT / "demo" / "score.html"
 
 MORNING = """
 opens 1
@@ -125,6 +127,15 @@ async def take_terminal(running: Browser, url: str, folder: Path) -> None:
     await page.locator("svg").screenshot(path=folder / "caller.png")
 
 
+async def take_score(running: Browser, folder: Path) -> None:
+    """The assessment of the last demo day."""
+    if not SCORE.exists():
+        sys.exit("No demo day to take a picture of: run `make demo ONCE=1` first.")
+    page = await running.new_page(viewport={"width": 1280, "height": 1130})
+    await page.goto(SCORE.as_uri())
+    await page.screenshot(path=folder / "score.png")
+
+
 async def main() -> None:
     """Take all pictures."""
     path = chromium()
@@ -134,6 +145,7 @@ async def main() -> None:
     async with morning() as url, browser(path) as running:
         await take_pictures(running, url, PICTURES)
         await take_terminal(running, url, PICTURES)
+        await take_score(running, PICTURES)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from floor.catalogue import load
 from floor.commands import CallNext, Command, OpenWindow, TakeTicket
 from floor.day import Day
 from floor.facts import Entry
-from floor.follow import Feed
+from floor.follow import Feed, opened
 from floor.hall import PENDING_MAX, Hall, Receipt
 from floor.log import Log, read, read_last_day
 from floor.refusals import LogFailed
@@ -601,6 +601,18 @@ async def test_a_fact_that_cannot_be_written_down_is_a_bug_and_not_the_end(
                 await work.take()
         receipts = [await work.take()]
     work.check(receipts)
+
+
+@pytest.mark.parametrize(("days", "warned"), [(0, False), (1, False), (2, True)])
+async def test_a_log_ahead_of_the_clock_is_pointed_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, days: int, warned: bool
+) -> None:
+    path = tmp_path / "events.db"
+    async with opened(path, load(SAMPLE), NINE + timedelta(days=days)):
+        pass
+    async with opened(path, load(SAMPLE), NINE):
+        pass
+    assert ("请检查时钟" in caplog.text) == warned
 
 
 async def test_a_watcher_that_breaks_does_not_keep_the_hall_from_answering(
