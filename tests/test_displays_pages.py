@@ -150,9 +150,31 @@ async def test_a_silent_line_is_noticed_and_replaced(
         await expect(page.locator("#lost")).to_be_visible(timeout=5_000)
         silent = False
         called = page.locator("#calls .ticket")
-        await expect(called).to_have_text(["A001"], timeout=9_000)
+        await expect(called).to_have_text(["A001"], timeout=15_000)
         await expect(page.locator("#lost")).to_be_hidden()
         await expect(page.locator(".flash")).to_have_count(1)
+
+
+async def test_a_line_that_beats_and_shows_nothing_is_replaced(
+    serve_hall: ServeHall, page: Page
+) -> None:
+    lines: list[WebSocketRoute] = []
+
+    def through(line: WebSocketRoute) -> None:
+        first = not lines
+        lines.append(line)
+        hall = line.connect_to_server()
+        hall.on_message(
+            lambda text: None if first and '"snapshot"' in text else line.send(text)
+        )
+
+    await page.route_web_socket(re.compile("/ws/screen/"), through)
+    async with serve_hall(server.routes, clock=now) as served:
+        await play(served, "opens 1\ntakes zonghe\ncalls 1")
+        await page.goto(f"{served.url}/screens/hall")
+        called = page.locator("#calls .ticket")
+        await expect(called).to_have_text(["A001"], timeout=15_000)
+        assert len(lines) == 2
 
 
 async def test_an_english_screen_speaks_english(

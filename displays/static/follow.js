@@ -21,11 +21,14 @@ export function follow(name, onFrame, onSignal) {
 
   function connect() {
     const mine = (socket = new WebSocket(address));
+    let shown = false; // A line that beats but never shows the hall is no signal.
     heardAt = performance.now();
     mine.onmessage = (event) => {
       if (socket !== mine) return; // Given up as silent, and heard after all.
-      heardAt = performance.now();
       const frame = JSON.parse(event.data);
+      shown ||= frame.frame === "snapshot";
+      if (!shown) return;
+      heardAt = performance.now();
       if (frame.frame === "snapshot") {
         retryMs = RETRY_MS_MIN;
         onSignal(false);
