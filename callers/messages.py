@@ -179,7 +179,7 @@ class Asked(msgspec.Struct, frozen=True):
         """
         word = self.words.get("command")
         if not isinstance(word, str):
-            raise refusals.BadInput(name="command", why="应为文字 (a word)")
+            raise refusals.BadInput(name="command", why="not a word", why_zh="应为文字")
         shape = commands.WINDOW_COMMANDS.get(word)
         if shape is None:
             raise refusals.UnknownCommand(command=word[:ECHO_CHARS_MAX])
@@ -202,11 +202,17 @@ def read_asked(text: str) -> Asked:
     try:
         words = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        raise refusals.BadInput(name="body", why="不是有效的 JSON (not JSON)") from None
+        raise refusals.BadInput(
+            name="body", why="not JSON", why_zh="不是有效的 JSON"
+        ) from None
     if not isinstance(words, dict):
-        raise refusals.BadInput(name="body", why="应为 JSON 对象 (a JSON object)")
+        raise refusals.BadInput(
+            name="body", why="not a JSON object", why_zh="应为 JSON 对象"
+        )
     try:
         id = str(UUID(words.get("id")))
     except (ValueError, AttributeError, TypeError):
-        raise refusals.BadInput(name="id", why="应为 UUID (a UUID)") from None
+        raise refusals.BadInput(
+            name="id", why="not a UUID", why_zh="应为 UUID"
+        ) from None
     return Asked(id, words)

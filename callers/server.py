@@ -16,7 +16,7 @@ from callers import boards, messages
 from callers.messages import Done, HallSays, Refused
 from floor import refusals
 from floor.day import Day
-from floor.door import Floor, Right
+from floor.door import Floor, Right, until_one_ends
 from floor.facts import Entry
 from floor.hall import Receipt
 
@@ -77,22 +77,10 @@ class Terminal:
 
     async def serve(self) -> None:
         """Talk with the terminal until it is gone or has to go."""
-        tasks = [
-            asyncio.create_task(self._answer_presses()),
-            asyncio.create_task(self._show_boards()),
-        ]
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await until_one_ends(self._answer_presses(), self._show_boards())
         except _Goodbye as goodbye:
             await self._close(goodbye.code)
-        except (WebSocketDisconnect, RuntimeError):
-            pass  # It left in the middle of a message.
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _show_boards(self) -> None:
         while True:
@@ -132,8 +120,9 @@ class Terminal:
         id = ""
         try:
             if text is None:
-                why = "应为文本消息 (text, not binary)"
-                raise refusals.BadInput(name="body", why=why)
+                raise refusals.BadInput(
+                    name="body", why="binary, not text", why_zh="应为文本消息"
+                )
             asked = messages.read_asked(text)
             id = asked.id
             receipt = await self._floor.do(asked.command(self.window))

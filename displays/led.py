@@ -76,7 +76,7 @@ async def run(url: str, panel: Panel, *, name: str = "led", lang: Lang = "zh") -
         lang: the language of the strips.
 
     Raises:
-        ValueError: the URL is none.
+        Unusable: the URL is none.
     """
     strips = Strips(panel, lang)
     async with aclosing(follow(url, name)) as following:

@@ -61,7 +61,7 @@ async def run(
         on_event: told of each announcement that starts, finishes or is skipped.
 
     Raises:
-        ValueError: the URL is none.
+        Unusable: the URL is none.
         OSError: a folder cannot be made.
     """
     screen_address(url, name)  # Raised from within the group it would be a group.

@@ -8,12 +8,11 @@ for 1 as on the telephone, and windows are written out as numerals.
 
 import re
 import unicodedata
-from typing import Literal, get_args
+from typing import Literal
 
 from floor.day import WindowState
 
 Lang = Literal["zh", "en"]
-LANGS: tuple[Lang, ...] = get_args(Lang)
 
 CALL = {
     "zh": "请{ticket}号到{window}窗口办理",
@@ -38,7 +37,6 @@ STRIP: dict[Lang, dict[WindowState, str]] = {
     },
 }
 SIGNAL_LOST = {"zh": "信号中断", "en": "No signal"}
-NOT_PAIRED = {"zh": "设备未授权", "en": "Device not authorised"}
 
 DIGITS: dict[Lang, tuple[str, ...]] = {
     "zh": tuple("零幺二三四五六七八九"),

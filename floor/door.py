@@ -276,7 +276,15 @@ async def until_gone(
         while (await socket.receive())["type"] != "websocket.disconnect":
             pass
 
-    tasks = [asyncio.ensure_future(sending), asyncio.create_task(listen_on())]
+    await until_one_ends(sending, listen_on())
+
+
+async def until_one_ends(*jobs: Coroutine[object, object, None]) -> None:
+    """Let several jobs share an accepted websocket, and end them with the first.
+
+    A connection that was lost ends them quietly; any other error is raised.
+    """
+    tasks = [asyncio.create_task(job) for job in jobs]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:

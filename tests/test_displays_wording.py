@@ -1,9 +1,13 @@
 """What visitors read and hear, word for word."""
 
+from typing import get_args
+
 import pytest
 
 from displays import wording
-from displays.wording import LANGS, Lang
+from displays.wording import Lang
+
+LANGS: tuple[Lang, ...] = get_args(Lang)
 
 PREFIXES = ("A", "B", "E", "R", "AP", "VIP")
 
