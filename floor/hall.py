@@ -22,7 +22,7 @@ from floor.catalogue import Catalogue
 from floor.commands import Command
 from floor.day import Day, advance, setup_stream_of
 from floor.facts import Entry, Fact
-from floor.log import Log, LogUnreadable, read_last_days
+from floor.log import Log, LogUnreadable
 
 # 40 windows and some kiosks press a few commands each at worst; a thousand pending
 # means that the disk has stopped, and a clear refusal is better than a long wait.
@@ -71,7 +71,7 @@ class Draft:
         Returns:
             what was read, in order of position.
         """
-        entries = read_last_days(self._log.path, self._hall, DAYS_KNOWN)
+        entries = self._log.recent(self._hall, DAYS_KNOWN)
         self.pending = []
         self.position = 0
         self._day: Day | None = None

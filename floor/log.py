@@ -100,6 +100,10 @@ class Log:
             self._let_go()
             raise LogFailed(str(error)) from error
 
+    def recent(self, hall: str, days: int) -> list[Entry]:
+        """What a hall has to know to go on: see `read_last_days`."""
+        return read_last_days(self.path, hall, days)
+
     def close(self) -> None:
         """Let go of the file; another writer may open it."""
         self._let_go()
