@@ -4,11 +4,10 @@ Pure functions of the day, like the frames of the displays.
 """
 
 from datetime import datetime
-from heapq import merge
 from itertools import islice
 
 from callers.messages import WAITING_MAX, Board, InHand, Last, Line, Waiting
-from floor import facts
+from floor import facts, policies
 from floor.day import Day, Place
 from floor.facts import Entry
 
@@ -20,6 +19,8 @@ LINE_FACTS = (
     facts.TicketRequeued,
     facts.TicketAbandoned,
     facts.TicketTransferred,
+    facts.TicketContinued,
+    facts.CallUndone,
 )
 
 
@@ -51,7 +52,7 @@ def board(day: Day, position: int, window: str, now: datetime) -> Board | None:
         in_hand=_in_hand(day, place),
         last=_last(day, place),
         lines=_lines(day, window),
-        waiting=_waiting(day, window),
+        waiting=_waiting(day, window, now),
     )
 
 
@@ -120,13 +121,14 @@ def _lines(day: Day, window: str) -> tuple[Line, ...]:
     )
 
 
-def _waiting(day: Day, window: str) -> tuple[Waiting, ...]:
-    # Each line is in the order of the hall already, and few of it are looked at: a
-    # hall of thousands waiting must not be sorted for every fact.
-    lines = [
-        (day.tickets[id] for id in day.lines[item]) for item in _items(day, window)
-    ]
-    in_order = merge(*lines, key=lambda ticket: ticket.turn)
+def _waiting(day: Day, window: str, now: datetime) -> tuple[Waiting, ...]:
+    # Few of the waiting are looked at: a hall of thousands must not be sorted for
+    # every fact.
+    place = day.places[window]
+    if place.state == "closed":
+        in_order = day.waiting(_items(day, window))
+    else:
+        in_order = policies.in_order(day, place, now)
     return tuple(
         Waiting(
             ticket=ticket.id,

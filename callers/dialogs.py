@@ -14,7 +14,7 @@ from textual.widgets import Input, Static
 from callers import keys, labels
 from callers.labels import Lang
 from callers.panels import BRIGHT, CALLED, DIM, LATE
-from floor.catalogue import Id
+from floor.practice import Id
 
 
 def is_clerk(id: str) -> bool:

@@ -149,6 +149,11 @@ DID_NO_SHOW = Label("{ticket} 已过号", "{ticket} did not come")
 DID_START = Label("{ticket} 开始办理", "Serving {ticket}")
 DID_FINISH = Label("{ticket} 已办结", "{ticket} is done")
 DID_INVITE = Label("已邀请 {ticket} 评价", "Invited {ticket} to rate")
+DID_MOVE = Label("已换窗", "Moved to the other window")
+DID_UNDO = Label("已撤销呼叫 {ticket}", "The call of {ticket} is taken back")
+DID_HOLD = Label("{ticket} 已挂起", "{ticket} is on hold")
+DID_RETURN = Label("{ticket} 继续办理", "Serving {ticket} again")
+DID_TRANSFER = Label("{ticket} 已转移", "{ticket} is transferred")
 DID_ANYTHING = Label("已完成", "Done")
 
 CONFIRM_NO_SHOW = Label(
@@ -216,4 +221,9 @@ DID: dict[str, Label] = {
     "ServiceStarted": DID_START,
     "ServiceFinished": DID_FINISH,
     "EvaluationInvited": DID_INVITE,
+    "ClerkMoved": DID_MOVE,
+    "CallUndone": DID_UNDO,
+    "TicketHeld": DID_HOLD,
+    "TicketReturned": DID_RETURN,
+    "TicketTransferred": DID_TRANSFER,
 }

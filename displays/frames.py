@@ -170,6 +170,8 @@ def frame(day: Day, entry: Entry) -> Frame | None:
         # The first fact of a day: what was shown before is yesterday's. It is never
         # a call, for windows and tickets begin with the day.
         return snapshot(day, position)
+    if isinstance(fact, SHOWN_ANEW):
+        return snapshot(day, position)
     match fact:
         case facts.TicketCalled() | facts.TicketRecalled():
             return CallFrame(
@@ -178,13 +180,6 @@ def frame(day: Day, entry: Entry) -> Frame | None:
                 lines=_lines(day, day.tickets[fact.ticket].item),
                 strip=_strip(day, fact.window),
             )
-        case (
-            facts.HallClosed()
-            | facts.CataloguePublished()
-            | facts.TicketRequeued()
-            | facts.TicketTransferred()
-        ):
-            return snapshot(day, position)
         case (
             facts.WindowOpened()
             | facts.WindowPaused()
@@ -197,7 +192,13 @@ def frame(day: Day, entry: Entry) -> Frame | None:
                 lines=(),
                 strip=_strip(day, fact.window),
             )
-        case facts.ServiceStarted() | facts.ServiceFinished() | facts.NoShowDeclared():
+        case (
+            facts.ServiceStarted()
+            | facts.ServiceFinished()
+            | facts.NoShowDeclared()
+            | facts.TicketHeld()
+            | facts.TicketReturned()
+        ):
             return ChangeFrame(
                 position=position,
                 call=_call(day, fact.ticket),
@@ -215,6 +216,19 @@ def frame(day: Day, entry: Entry) -> Frame | None:
             )
         case _:
             return None
+
+
+#: After these more than one line or window may look different.
+SHOWN_ANEW = (
+    facts.HallClosed,
+    facts.HallReopened,
+    facts.CataloguePublished,
+    facts.TicketRequeued,
+    facts.TicketTransferred,
+    facts.TicketContinued,
+    facts.CallUndone,
+    facts.ClerkMoved,
+)
 
 
 def _calls(day: Day) -> tuple[Call, ...]:

@@ -153,6 +153,8 @@ def stage_of(ticket: Ticket | None) -> Stage:
             return "rate" if ticket.level is None else "rated"
         case "waiting" | "called" | "serving":
             return ticket.state
+        case "held":  # 挂起: the window keeps it, and will go on with it.
+            return "serving"
         case "no_show" | "abandoned" | "closed":
             return "missed"
 

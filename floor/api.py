@@ -24,7 +24,7 @@ from floor.answers import (
     TicketAnswer,
     WindowAnswer,
 )
-from floor.day import Day, Ticket
+from floor.day import Day
 from floor.door import (
     Floor,
     Right,
@@ -37,6 +37,7 @@ from floor.facts import Entry
 from floor.follow import Stalled
 from floor.hall import Receipt
 from floor.openapi import Endpoint, document
+from floor.tickets import Ticket
 from floor.tokens import matches, token_of
 
 WS_STALLED = 4008  # Come back with ?since= your last position.

@@ -11,6 +11,19 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from floor.practice import (
+    Booking,
+    Calling,
+    CallPolicy,
+    Clock,
+    Count,
+    Ground,
+    Id,
+    Name,
+    PauseReason,
+    Taking,
+    same_once,
+)
 from floor.refusals import Unusable
 from floor.written import Written
 
@@ -19,10 +32,12 @@ ITEMS_MAX = 2_000
 WINDOWS_MAX = 500
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
-Id = Annotated[str, msgspec.Meta(min_length=1, max_length=40, pattern=r"^[\w.-]+\Z")]
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
+#: Items that a visit may lead through, one after the other (一票到底).
+STEPS_MAX = 8
+
 Prefix = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{1,3}\Z")]
-Clock = Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]\Z")]
+Number = Annotated[int, msgspec.Meta(ge=1, le=999_999)]
+Weight = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=8 * 3600)]
 
 
@@ -36,27 +51,53 @@ FILE = Written("目录", "catalogue", BadCatalogue)
 class Item(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A service item (事项) that a visitor can take a ticket for.
 
-    prefix: letters of its ticket numbers; unique in the hall.
+    prefix, booked_prefix: letters of its ticket numbers, and of those with an
+        appointment (AP001 where empty); unique in the hall.
+    first, last, digits: range and least width of its numbers; from A001.
     service_s: standard service time (标准办理时长), seconds.
     wait_s: promised waiting time (等候时限), seconds.
+    slot_quota, day_quota: tickets without an appointment in a time slot and in a
+        day; 0 is no limit.
+    booking_quota: appointments in a slot; -1 is what the hall allows.
+    then: items whose lines the visitor joins next (一票到底), in this order.
+    paused: no tickets are taken for it at present; those who wait are served.
     """
 
     id: Id
     name: Name
     name_en: Name
     prefix: Prefix
+    booked_prefix: Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{1,4})?\Z")] = ""
+    first: Number = 1
+    last: Number = 999_999
+    digits: Annotated[int, msgspec.Meta(ge=3, le=6)] = 3
     service_s: Seconds = 900
     wait_s: Seconds = 1800
+    slot_quota: Count = 0
+    day_quota: Count = 0
+    booking_quota: Annotated[int, msgspec.Meta(ge=-1, le=1_000)] = -1
+    then: Annotated[tuple[Id, ...], msgspec.Meta(max_length=STEPS_MAX)] = ()
+    paused: bool = False
+
+    def prefix_for(self, booked: bool) -> str:
+        """Letters of its numbers, with an appointment or without."""
+        return (self.booked_prefix or self.prefix + "P") if booked else self.prefix
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A window (窗口) and the items it handles, in no particular order."""
+    """A window (窗口) and the items it handles, in no particular order.
+
+    weights: how much more urgent an item is here than elsewhere; 1 if not named.
+    helps: items that it calls as well while so many or more wait (溢出支援).
+    """
 
     id: Id
     name: Name
     name_en: Name
     department: Name
     items: Annotated[tuple[Id, ...], msgspec.Meta(min_length=1, max_length=ITEMS_MAX)]
+    weights: dict[Id, Weight] = {}
+    helps: dict[Id, Count] = {}
 
 
 class Hours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,13 +116,19 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One hall: its items, windows and hours."""
+    """One hall: its items, windows and hours, and how it takes, books and calls."""
 
     hall: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,40}\Z")]
     name: Name
     name_en: Name
     time_zone: str = "Asia/Shanghai"
     hours: Hours = Hours()
+    policy: CallPolicy = CallPolicy()
+    calling: Calling = Calling()
+    taking: Taking = Taking()
+    booking: Booking = Booking()
+    grounds: Annotated[tuple[Ground, ...], msgspec.Meta(max_length=40)] = ()
+    pauses: Annotated[tuple[PauseReason, ...], msgspec.Meta(max_length=40)] = ()
     items: tuple[Item, ...]
     windows: tuple[Window, ...]
 
@@ -165,34 +212,60 @@ def _check_bounds(catalogue: Catalogue) -> None:
 
 
 def _check_names(catalogue: Catalogue) -> None:
-    _check_unique("事项 id", "item id", [item.id for item in catalogue.items])
-    _check_unique("号码前缀", "prefix", [item.prefix for item in catalogue.items])
-    _check_unique("窗口 id", "window id", [window.id for window in catalogue.windows])
+    _once("事项 id", "item id", [item.id for item in catalogue.items])
+    prefixes = [item.prefix for item in catalogue.items]
+    if catalogue.booking.quota:
+        prefixes += [item.prefix_for(booked=True) for item in catalogue.items]
+    _once("号码前缀", "prefix", prefixes)
+    _once("窗口 id", "window id", [window.id for window in catalogue.windows])
+    _once("优先理由", "ground", [ground.id for ground in catalogue.grounds])
+    _once("暂停事由", "pause reason", [pause.name for pause in catalogue.pauses])
     known = {item.id for item in catalogue.items}
     for window in catalogue.windows:
-        _check_unique(
-            f"{window.id} 号窗口的事项", f"item of window {window.id}", window.items
-        )
-        for id in window.items:
-            if id not in known:
-                raise BadCatalogue(
-                    f"{window.id} 号窗口的事项“{id}”不在目录中",
-                    f"Window {window.id} names an unknown item {id!r}",
-                )
+        _check_window(window, known)
     offered = {id for window in catalogue.windows for id in window.items}
     for item in catalogue.items:
+        _check_item(item, known)
         if item.id not in offered:
             raise BadCatalogue(
                 f"没有窗口办理事项“{item.id}”", f"No window handles item {item.id!r}"
             )
 
 
-def _check_unique(zh: str, en: str, ids: list[str] | tuple[str, ...]) -> None:
-    seen: set[str] = set()
-    for id in ids:
-        if id in seen:
-            raise BadCatalogue(f"{zh}“{id}”重复", f"The {en} {id!r} stands twice")
-        seen.add(id)
+def _check_window(window: Window, known: set[str]) -> None:
+    _once(
+        f"{window.id} 号窗口的事项", f"item of window {window.id}", list(window.items)
+    )
+    for id in (*window.items, *window.helps, *window.weights):
+        if id not in known:
+            raise BadCatalogue(
+                f"{window.id} 号窗口的事项“{id}”不在目录中",
+                f"Window {window.id} names an unknown item {id!r}",
+            )
+    for id in window.helps:
+        if id in window.items:
+            raise BadCatalogue(
+                f"{window.id} 号窗口本来就办理“{id}”，不必再列为支援",
+                f"Window {window.id} handles {id!r} anyway and need not help with it",
+            )
+
+
+def _check_item(item: Item, known: set[str]) -> None:
+    if item.first > item.last:
+        raise BadCatalogue(
+            f"事项“{item.id}”的起始号大于结束号",
+            f"The numbers of item {item.id!r} end before they begin",
+        )
+    for id in item.then:
+        if id not in known or id == item.id:
+            raise BadCatalogue(
+                f"事项“{item.id}”的下一步“{id}”不是目录中的另一个事项",
+                f"Item {item.id!r} leads to {id!r}, which is no other item",
+            )
+
+
+def _once(zh: str, en: str, ids: list[str]) -> None:
+    same_once(zh, en, ids, BadCatalogue)
 
 
 def _check_hours(catalogue: Catalogue) -> None:

@@ -1,23 +1,27 @@
 """What can be asked of the hall, in one shape for every door.
 
 HTTP, websocket, terminal, import and rehearsal all make these structs and hand them to
-`hall.do`; `decide` is the only place where a command meets its rule.
+`hall.do`.
 """
 
 import re
-from collections.abc import Callable
-from datetime import datetime
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
-from floor import refusals, rules
-from floor.catalogue import Id
-from floor.day import Day
-from floor.facts import LEVEL_ZH, Fact, Kind, Level, Outcome, TicketCalled
+from floor import refusals
+from floor.catalogue import STEPS_MAX, Catalogue
+from floor.practice import BACK, Id
+from floor.words import LEVEL_ZH, Instant, Kind, Level, Outcome
 
 Text = Annotated[str, msgspec.Meta(max_length=200)]
-TicketId = Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{1,3}[0-9]{3,6})?\Z")]
+TicketId = Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{1,4}[0-9]{3,6})?\Z")]
+BookingId = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{8}-[0-9]{3,6}\Z")]
+#: A keyed hash (floor.tokens.person_of), never an identity number.
+Person = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{32})?\Z")]
+Steps = Annotated[tuple[Id, ...], msgspec.Meta(max_length=STEPS_MAX)]
+Ahead = Annotated[int, msgspec.Meta(ge=BACK, le=1_000)]
+IdOrNone = Annotated[str, msgspec.Meta(max_length=40, pattern=r"^[\w.-]*\Z")]
 CommandId = Annotated[str, msgspec.Meta(pattern=r"^[\w.:#/-]{0,80}\Z")]
 Channel = Literal["kiosk", "staff", "phone", "tablet", "qr", "import", "rehearsal"]
 
@@ -33,10 +37,11 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="command"):
 
 
 class OpenWindow(Command, frozen=True, kw_only=True, tag="open"):
-    """开窗: a clerk signs in at a closed window."""
+    """开窗: a clerk signs in at a closed window, perhaps in another's place (AB角)."""
 
     window: Id
     clerk: Id
+    substitutes: IdOrNone = ""
 
 
 class PauseWindow(Command, frozen=True, kw_only=True, tag="pause"):
@@ -53,9 +58,17 @@ class ResumeWindow(Command, frozen=True, kw_only=True, tag="resume"):
 
 
 class CloseWindow(Command, frozen=True, kw_only=True, tag="close"):
-    """关窗: the clerk signs out with no ticket in hand."""
+    """关窗: the clerk signs out; with `give_back`, tickets kept here wait in front."""
 
     window: Id
+    give_back: bool = False
+
+
+class MoveClerk(Command, frozen=True, kw_only=True, tag="move"):
+    """换窗: the clerk goes on at another window, with all that is in hand."""
+
+    window: Id
+    to: Id
 
 
 class CallNext(Command, frozen=True, kw_only=True, tag="call"):
@@ -79,6 +92,39 @@ class RecallTicket(Command, frozen=True, kw_only=True, tag="recall"):
     ticket: TicketId = ""
 
 
+class UndoCall(Command, frozen=True, kw_only=True, tag="undo"):
+    """撤销叫号: take back a wrong call; the ticket waits as before."""
+
+    window: Id
+    ticket: TicketId = ""
+
+
+class HoldTicket(Command, frozen=True, kw_only=True, tag="hold"):
+    """挂起: keep the ticket while its visitor fetches something."""
+
+    window: Id
+    ticket: TicketId = ""
+    reason: Text = ""
+
+
+class ReturnTicket(Command, frozen=True, kw_only=True, tag="return"):
+    """回呼: serve a ticket on hold again."""
+
+    window: Id
+    ticket: TicketId = ""
+
+
+class TransferTicket(Command, frozen=True, kw_only=True, tag="transfer"):
+    """转移: the ticket in hand waits for another item, window or person."""
+
+    window: Id
+    ticket: TicketId = ""
+    item: IdOrNone = ""
+    to_window: IdOrNone = ""
+    to_clerk: IdOrNone = ""
+    front: bool = False
+
+
 class DeclareNoShow(Command, frozen=True, kw_only=True, tag="no-show"):
     """过号: the visitor who was called is not there."""
 
@@ -94,11 +140,12 @@ class StartService(Command, frozen=True, kw_only=True, tag="start"):
 
 
 class FinishService(Command, frozen=True, kw_only=True, tag="finish"):
-    """办结: the window is done with the ticket being served."""
+    """办结: the window is done; `item` is where the visitor goes on (一票到底)."""
 
     window: Id
     ticket: TicketId = ""
     outcome: Outcome = "done"
+    item: IdOrNone = ""
 
 
 class InviteEvaluation(Command, frozen=True, kw_only=True, tag="invite"):
@@ -113,6 +160,44 @@ class TakeTicket(Command, frozen=True, kw_only=True, tag="take"):
 
     item: Id
     kind: Kind = "normal"
+    channel: Channel = "kiosk"
+    person: Person = ""
+    ground: IdOrNone = ""
+    then: Steps = ()
+
+
+class RequeueTicket(Command, frozen=True, kw_only=True, tag="requeue"):
+    """过号恢复: the visitor who was not there has come, and waits again."""
+
+    ticket: TicketId
+    place: Ahead | None = None
+
+
+class DeferTicket(Command, frozen=True, kw_only=True, tag="defer"):
+    """延后: let some others go first."""
+
+    ticket: TicketId
+
+
+class BookAppointment(Command, frozen=True, kw_only=True, tag="book"):
+    """预约: a place in a time slot of an item."""
+
+    item: Id
+    slot_at: Instant
+    person: Person = ""
+    channel: Channel = "phone"
+
+
+class CancelAppointment(Command, frozen=True, kw_only=True, tag="cancel"):
+    """取消预约: give the place back in time."""
+
+    booking: BookingId
+
+
+class CheckIn(Command, frozen=True, kw_only=True, tag="check-in"):
+    """预约签到: the booking becomes a ticket."""
+
+    booking: BookingId
     channel: Channel = "kiosk"
 
 
@@ -131,29 +216,32 @@ class Evaluate(Command, frozen=True, kw_only=True, tag="evaluate"):
 
 
 class CloseHall(Command, frozen=True, kw_only=True, tag="close-hall"):
-    """闭厅: the business day is over."""
+    """闭厅: the business day is over, or the hall must be left at once."""
+
+    reason: Literal["clerk", "emergency"] = "clerk"
+
+
+class ReopenHall(Command, frozen=True, kw_only=True, tag="reopen-hall"):
+    """恢复开厅: the hall goes on after it was closed too early."""
+
+    reason: Text = ""
+
+
+class DeclareOutage(Command, frozen=True, kw_only=True, tag="outage"):
+    """系统故障: nobody is to blame for what happened between the two instants."""
+
+    from_at: Instant
+    to_at: Instant
+    reason: Text
+
+
+class PublishCatalogue(Command, frozen=True, kw_only=True, tag="publish"):
+    """目录发布: a new catalogue comes into force at once."""
+
+    catalogue: Catalogue
 
 
 C = TypeVar("C", bound=Command)
-Rule = Callable[..., Fact]
-
-RULES: dict[type[Command], Rule] = {
-    OpenWindow: rules.open_window,
-    PauseWindow: rules.pause_window,
-    ResumeWindow: rules.resume_window,
-    CloseWindow: rules.close_window,
-    CallNext: rules.call_next,
-    CallTicket: rules.call_ticket,
-    RecallTicket: rules.recall_ticket,
-    DeclareNoShow: rules.declare_no_show,
-    StartService: rules.start_service,
-    FinishService: rules.finish_service,
-    InviteEvaluation: rules.invite_evaluation,
-    TakeTicket: rules.take_ticket,
-    AbandonTicket: rules.abandon_ticket,
-    Evaluate: rules.evaluate,
-    CloseHall: rules.close_hall,
-}
 
 #: What a clerk may ask at a window, by the word in the path or the message.
 WINDOW_COMMANDS: dict[str, type[Command]] = {
@@ -161,65 +249,21 @@ WINDOW_COMMANDS: dict[str, type[Command]] = {
     "pause": PauseWindow,
     "resume": ResumeWindow,
     "close": CloseWindow,
+    "move": MoveClerk,
     "call": CallNext,
     "call-ticket": CallTicket,
     "recall": RecallTicket,
+    "undo": UndoCall,
     "no-show": DeclareNoShow,
     "start": StartService,
     "finish": FinishService,
+    "hold": HoldTicket,
+    "return": ReturnTicket,
+    "transfer": TransferTicket,
     "invite": InviteEvaluation,
 }
 
 _LEVEL_BY_ZH = {zh: level for level, zh in LEVEL_ZH.items()}
-
-
-def decide(command: Command, day: Day, at: datetime) -> Fact:
-    """The fact that a command causes on this day.
-
-    Raises:
-        Refused: the rule says no.
-    """
-    words = msgspec.structs.asdict(command)
-    del words["command_id"]
-    return RULES[type(command)](day, at, **words)
-
-
-def same(command: Command, fact: Fact) -> bool:
-    """Whether a command already carried out as this fact is being repeated.
-
-    Every word that both carry must be equal; an empty word of the command left the
-    choice to the hall.
-    """
-    if TOPIC_OF[type(command)] != type(fact).__name__:
-        return False
-    if isinstance(fact, TicketCalled):
-        by_hand = fact.policy == rules.BY_HAND
-        if by_hand != isinstance(command, CallTicket):
-            return False
-    return all(
-        getattr(fact, name, word) == word
-        for name, word in msgspec.structs.asdict(command).items()
-        if name != "command_id" and word != ""
-    )
-
-
-TOPIC_OF: dict[type[Command], str] = {
-    OpenWindow: "WindowOpened",
-    PauseWindow: "WindowPaused",
-    ResumeWindow: "WindowResumed",
-    CloseWindow: "WindowClosed",
-    CallNext: "TicketCalled",
-    CallTicket: "TicketCalled",
-    RecallTicket: "TicketRecalled",
-    DeclareNoShow: "NoShowDeclared",
-    StartService: "ServiceStarted",
-    FinishService: "ServiceFinished",
-    InviteEvaluation: "EvaluationInvited",
-    TakeTicket: "TicketTaken",
-    AbandonTicket: "TicketAbandoned",
-    Evaluate: "EvaluationGiven",
-    CloseHall: "HallClosed",
-}
 
 
 def read(raw: object, shape: type[C]) -> C:

@@ -1,148 +1,32 @@
-"""The state of one hall day, and the one function that changes it.
+"""What each fact does to a hall day, and which day a fact belongs to.
 
 `apply` never refuses: what is in the log has happened. Rules look at a `Day`, readers
 show it, and a replay of the log gives the same one, byte for byte (`digest`).
 """
 
-import hashlib
-from collections.abc import Iterable, Iterator
-from datetime import date, datetime
-from typing import Literal, assert_never
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date
+from typing import Any
 
 import msgspec
 
 from floor import facts
-from floor.catalogue import Catalogue, Item, Window
-from floor.facts import Entry, Fact, Kind, Level
-
-TicketState = Literal[
-    "waiting", "called", "serving", "served", "no_show", "abandoned", "closed"
-]
-WindowState = Literal["closed", "free", "called", "serving", "paused"]
-
-
-class Ticket(msgspec.Struct, kw_only=True):
-    """A ticket (票号) and where it is on its way through the hall.
-
-    turn: its place in the order of the hall, smaller is earlier.
-    calls: how often it was called to the present window.
-    """
-
-    id: str
-    item: str
-    kind: Kind
-    taken_at: datetime
-    turn: int
-    state: TicketState = "waiting"
-    window: str = ""
-    clerk: str = ""
-    calls: int = 0
-    called_at: datetime | None = None
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
-    invited: bool = False
-    level: Level | None = None
+from floor.facts import Entry, Fact
+from floor.lines import Stand, epoch_ms
+from floor.practice import BACK
+from floor.state import DayState
+from floor.streams import is_day
+from floor.streams import setup_stream_of as setup_stream_of
+from floor.streams import stream_of as stream_of
+from floor.tickets import OPEN, line_of_clerk, line_of_window
+from floor.tickets import Place as Place
+from floor.tickets import Ticket as Ticket
+from floor.tickets import TicketState as TicketState
+from floor.tickets import WindowState as WindowState
 
 
-class Place(msgspec.Struct, kw_only=True):
-    """A window on this day: who sits there and what is in hand.
-
-    last: the ticket that this clerk served last.
-    since: when its present state began; None before it was first opened.
-    """
-
-    id: str
-    state: WindowState = "closed"
-    clerk: str = ""
-    items: tuple[str, ...] = ()
-    ticket: str = ""
-    reason: str = ""
-    last: str = ""
-    since: datetime | None = None
-
-
-class Day:
-    """One business day of one hall.
-
-    Attributes:
-        stream: name of the day's stream in the log, `hall-1/2026-11-22`.
-        version, position: numbers of the last fact applied; 0 before the first.
-        tickets: by number, in the order they were taken.
-        lines: per item, its waiting tickets in the order they will be called.
-        last_calls: numbers of the tickets called last, newest first.
-        done: id of each command carried out today, with the fact it caused.
-    """
-
-    LAST_CALLS_MAX = 20
-
-    def __init__(self, catalogue: Catalogue, date: date) -> None:
-        self.date = date
-        self.stream = stream_of(catalogue.hall, date)
-        self.version = 0
-        self.position = 0
-        self.last_at: datetime | None = None
-        self.closed = False
-        self.tickets: dict[str, Ticket] = {}
-        self.places: dict[str, Place] = {}
-        self.lines: dict[str, dict[str, None]] = {}
-        self.issued: dict[str, int] = {}
-        self.last_calls: list[str] = []
-        self.done: dict[str, Entry] = {}
-        self._publish(catalogue)
-
-    def _publish(self, catalogue: Catalogue) -> None:
-        """Take a catalogue into use; what is under way stays as it is."""
-        self.catalogue = catalogue
-        self.items: dict[str, Item] = {item.id: item for item in catalogue.items}
-        self.windows: dict[str, Window] = {w.id: w for w in catalogue.windows}
-        for window in catalogue.windows:
-            self.places.setdefault(window.id, Place(id=window.id))
-        for item in catalogue.items:
-            self.lines.setdefault(item.id, {})
-
-    # ── What readers ask ────────────────────────────────────────────────────
-
-    def waiting(self, items: Iterable[str]) -> Iterator[Ticket]:
-        """The tickets waiting for any of these items, in the order of the hall."""
-        waiting = (self.tickets[id] for item in items for id in self.lines[item])
-        return iter(sorted(waiting, key=lambda ticket: ticket.turn))
-
-    def ahead(self, ticket: Ticket) -> int:
-        """How many tickets of the same item will be called before this one."""
-        for ahead, id in enumerate(self.lines[ticket.item]):
-            if id == ticket.id:
-                return ahead
-        return 0
-
-    def windows_for(self, item: str) -> list[str]:
-        """Windows where the item can be handled now; all that ever do if none is."""
-        able = [window.id for window in self.windows.values() if item in window.items]
-        at_work = [id for id in able if self.places[id].state != "closed"]
-        return at_work or able
-
-    def state(self) -> dict[str, object]:
-        """All of the day as plain values; equal days give equal states."""
-        return {
-            "stream": self.stream,
-            "version": self.version,
-            "position": self.position,
-            "last_at": self.last_at,
-            "closed": self.closed,
-            "catalogue": self.catalogue,
-            "tickets": self.tickets,
-            "places": self.places,
-            "lines": {item: list(line) for item, line in self.lines.items()},
-            "issued": self.issued,
-            "last_calls": self.last_calls,
-            "done": {id: entry.version for id, entry in self.done.items()},
-        }
-
-    def digest(self) -> str:
-        """SHA-256 of the state, for comparing a replay with what was live."""
-        state = msgspec.json.encode(self.state(), order="sorted")
-        return hashlib.sha256(state).hexdigest()
-
-    # ── What facts do ───────────────────────────────────────────────────────
+class Day(DayState):
+    """One business day of one hall, changed by its facts and by nothing else."""
 
     def apply(self, entry: Entry) -> None:
         """Let one fact happen. Facts come in log order, without a gap."""
@@ -156,165 +40,237 @@ class Day:
         self.last_at = fact.at
         if fact.command:
             self.done[fact.command] = entry
-        if isinstance(fact, Moves):  # Most facts of a day.
-            self._move(fact)
-        else:
-            self._change(fact)
+        CHANGES[type(fact)](self, fact)
 
-    def _change(self, fact: Fact) -> None:
-        match fact:
-            case facts.CataloguePublished():
-                self._publish(fact.catalogue)
-            case facts.WindowOpened():
-                self.places[fact.window] = Place(
-                    id=fact.window,
-                    state="free",
-                    clerk=fact.clerk,
-                    items=fact.items,
-                    since=fact.at,
-                )
-            case facts.WindowPaused():
-                self._turn(fact.window, "paused", fact.at, reason=fact.reason)
-            case facts.WindowResumed():
-                self._turn(fact.window, "free", fact.at)
-            case facts.WindowClosed():
-                self.places[fact.window] = Place(id=fact.window, since=fact.at)
-            case facts.TicketTaken() | facts.AppointmentCheckedIn():
-                self._take(fact)
-            case facts.EvaluationInvited():
-                self.tickets[fact.ticket].invited = True
-            case facts.EvaluationGiven():
-                self.tickets[fact.ticket].level = fact.level
-            case facts.HallClosed():
-                self._close(fact.at)
-            case (
-                facts.EvaluationLapsed()
-                | facts.DeviceLost()
-                | facts.DeviceRestored()
-                | facts.ClockStepped()
-                | facts.OutageDeclared()
-                | facts.DaySealed()
-            ):
-                pass  # Known to scoring and to the devices page, not to the day.
-            case _:
-                raise AssertionError(f"The day does not know {fact!r}.")
+    def _nothing(self, fact: Fact) -> None:
+        """Known to scoring and to the devices page, not to the day."""
 
-    def _move(self, fact: "Moves") -> None:
-        """A ticket goes on its way."""
-        ticket = self.tickets[fact.ticket]
-        match fact:
-            case facts.TicketCalled():
-                self._leave_line(ticket)
-                ticket.state, ticket.calls = "called", 1
-                ticket.window, ticket.clerk = fact.window, fact.clerk
-                ticket.called_at = fact.at
-                self._turn(fact.window, "called", fact.at, ticket=ticket.id)
-                self._remember_call(ticket.id)
-            case facts.TicketRecalled():
-                ticket.calls += 1
-                self._remember_call(ticket.id)
-            case facts.NoShowDeclared():
-                ticket.state, ticket.ended_at = "no_show", fact.at
-                self._turn(fact.window, "free", fact.at)
-            case facts.TicketRequeued():
-                self._join(ticket, ticket.item, fact.place, fact.position)
-            case facts.TicketAbandoned():
-                self._leave_line(ticket)
-                ticket.state, ticket.ended_at = "abandoned", fact.at
-            case facts.ServiceStarted():
-                ticket.state, ticket.started_at = "serving", fact.at
-                self._turn(fact.window, "serving", fact.at, ticket=ticket.id)
-            case facts.ServiceFinished():
-                ticket.state, ticket.ended_at = "served", fact.at
-                self._turn(fact.window, "free", fact.at)
-                self.places[fact.window].last = ticket.id
-            case facts.TicketTransferred():
-                self._turn(fact.window, "free", fact.at)
-                place = 0 if fact.front else len(self.lines[fact.item])
-                self._join(ticket, fact.item, place, fact.position)
-            case _:
-                assert_never(fact)
+    def _published(self, fact: facts.CataloguePublished) -> None:
+        self.publish(fact.catalogue)
 
-    def _take(self, fact: facts.TicketTaken | facts.AppointmentCheckedIn) -> None:
-        prefix = fact.ticket.rstrip("0123456789")
-        self.issued[prefix] = int(fact.ticket[len(prefix) :])
-        self.tickets[fact.ticket] = Ticket(
-            id=fact.ticket,
-            item=fact.item,
-            kind=fact.kind if isinstance(fact, facts.TicketTaken) else "appointment",
-            taken_at=fact.at,
-            turn=fact.position,
+    # Windows.
+
+    def _opened(self, fact: facts.WindowOpened) -> None:
+        self.places[fact.window] = Place(
+            id=fact.window,
+            state="free",
+            clerk=fact.clerk,
+            items=fact.items,
+            since=fact.at,
         )
-        self.lines[fact.item][fact.ticket] = None
 
-    def _turn(
-        self,
-        window: str,
-        state: WindowState,
-        at: datetime,
-        *,
-        ticket: str = "",
-        reason: str = "",
-    ) -> None:
-        place = self.places[window]
-        place.state, place.since = state, at
-        place.ticket, place.reason = ticket, reason
+    def _paused(self, fact: facts.WindowPaused) -> None:
+        self.turn(fact.window, "paused", fact.at, reason=fact.reason)
 
-    def _leave_line(self, ticket: Ticket) -> None:
-        self.lines[ticket.item].pop(ticket.id, None)
+    def _resumed(self, fact: facts.WindowResumed) -> None:
+        self.turn(fact.window, "free", fact.at)
 
-    def _join(self, ticket: Ticket, item: str, place: int, position: int) -> None:
-        """Wait again at a place of the item's line.
+    def _window_closed(self, fact: facts.WindowClosed) -> None:
+        self.release(self.places[fact.window])
+        self.places[fact.window] = Place(id=fact.window, since=fact.at)
 
-        The turn is that of the ticket it stands before, so that the line and the
-        order of the hall agree. A ticket that waits already leaves its old place.
-        """
-        self._leave_line(ticket)
-        line = list(self.lines[item])
-        turn = self.tickets[line[place]].turn if place < len(line) else position
-        line.insert(place, ticket.id)
-        self.lines[item] = dict.fromkeys(line)
-        ticket.item, ticket.turn, ticket.state = item, turn, "waiting"
-        ticket.window = ticket.clerk = ""
-        ticket.calls = 0
-        ticket.called_at = ticket.started_at = ticket.ended_at = None
+    def _moved(self, fact: facts.ClerkMoved) -> None:
+        left = self.places[fact.window]
+        self.release(left, clerk=False)
+        self.places[fact.window] = Place(id=fact.window, since=fact.at)
+        self.places[fact.to] = msgspec.structs.replace(
+            left, id=fact.to, items=fact.items
+        )
+        for id in (left.ticket, *left.held):
+            if id:
+                self.tickets[id].window = fact.to
 
-    def _remember_call(self, ticket: str) -> None:
-        others = [id for id in self.last_calls if id != ticket]
-        self.last_calls = [ticket, *others][: self.LAST_CALLS_MAX]
+    # Tickets.
 
-    def _close(self, at: datetime) -> None:
+    def _taken(self, fact: facts.TicketTaken) -> None:
+        slot = self.slot_key(fact.item, fact.at)
+        self.slots[slot] = self.slots.get(slot, 0) + 1
+        due_ms = epoch_ms(fact.at)
+        self.join(
+            Ticket(
+                id=fact.ticket,
+                item=fact.item,
+                kind=fact.kind,
+                taken_at=fact.at,
+                line=fact.item,
+                stand=Stand(due_ms, fact.position, fact.kind),
+                person=fact.person,
+                then=fact.then,
+            )
+        )
+
+    def _checked_in(self, fact: facts.AppointmentCheckedIn) -> None:
+        kind: facts.Kind = "normal" if fact.late else "appointment"
+        due_ms = epoch_ms(fact.due_at or fact.at)
+        self.join(
+            Ticket(
+                id=fact.ticket,
+                item=fact.item,
+                kind=kind,
+                taken_at=fact.at,
+                line=fact.item,
+                stand=Stand(due_ms, fact.position, kind),
+                person=fact.person,
+            )
+        )
+        self.bookings.turn(fact.booking, "checked_in")
+
+    def _called(self, fact: facts.TicketCalled) -> None:
+        ticket = self.tickets[fact.ticket]
+        self.lines[ticket.line].remove(ticket.id, ticket.stand)
+        ticket.state, ticket.calls = "called", 1
+        ticket.window, ticket.clerk = fact.window, fact.clerk
+        ticket.called_at = ticket.recalled_at = fact.at
+        self.turn(fact.window, "called", fact.at, ticket=ticket.id)
+        self.remember_call(ticket.id)
+
+    def _recalled(self, fact: facts.TicketRecalled) -> None:
+        ticket = self.tickets[fact.ticket]
+        ticket.calls += 1
+        ticket.recalled_at = fact.at
+        self.remember_call(ticket.id)
+
+    def _call_undone(self, fact: facts.CallUndone) -> None:
+        ticket = self.tickets[fact.ticket]
+        self.turn(fact.window, "free", fact.at)
+        if ticket.id in self.last_calls:
+            self.last_calls.remove(ticket.id)
+        self.wait(ticket, ticket.line, ticket.stand)
+
+    def _no_show(self, fact: facts.NoShowDeclared) -> None:
+        ticket = self.tickets[fact.ticket]
+        ticket.state, ticket.ended_at = "no_show", fact.at
+        self.turn(fact.window, "free", fact.at)
+
+    def _requeued(self, fact: facts.TicketRequeued) -> None:
+        ticket = self.tickets[fact.ticket]
+        if ticket.state == "waiting":
+            self.lines[ticket.line].remove(ticket.id, ticket.stand)
+            ticket.defers += 1
+        elif fact.window:
+            self.let_go(fact.window, ticket.id, fact.at)
+        else:
+            ticket.returns += 1
+        self.stand(ticket, ticket.line, fact.place, fact.at, fact.position)
+
+    def _abandoned(self, fact: facts.TicketAbandoned) -> None:
+        ticket = self.tickets[fact.ticket]
+        if ticket.state == "waiting":
+            self.lines[ticket.line].remove(ticket.id, ticket.stand)
+        elif ticket.state == "held":
+            self.let_go(ticket.window, ticket.id, fact.at)
+        ticket.state, ticket.ended_at = "abandoned", fact.at
+
+    def _held(self, fact: facts.TicketHeld) -> None:
+        self.tickets[fact.ticket].state = "held"
+        self.turn(fact.window, "free", fact.at)
+        self.places[fact.window].held += (fact.ticket,)
+
+    def _returned(self, fact: facts.TicketReturned) -> None:
+        self.let_go(fact.window, fact.ticket, fact.at)
+        self.tickets[fact.ticket].state = "serving"
+        self.turn(fact.window, "serving", fact.at, ticket=fact.ticket)
+
+    def _started(self, fact: facts.ServiceStarted) -> None:
+        ticket = self.tickets[fact.ticket]
+        ticket.state, ticket.started_at = "serving", fact.at
+        self.turn(fact.window, "serving", fact.at, ticket=ticket.id)
+
+    def _finished(self, fact: facts.ServiceFinished) -> None:
+        ticket = self.tickets[fact.ticket]
+        ticket.state, ticket.ended_at = "served", fact.at
+        self.turn(fact.window, "free", fact.at)
+        self.places[fact.window].last = ticket.id
+
+    def _transferred(self, fact: facts.TicketTransferred) -> None:
+        ticket = self.tickets[fact.ticket]
+        self.let_go(fact.window, ticket.id, fact.at)
+        line = fact.item
+        if fact.to_window:
+            line = line_of_window(fact.to_window)
+        elif fact.to_clerk:
+            line = line_of_clerk(fact.to_clerk)
+        ticket.item = fact.item
+        self.stand(ticket, line, 0 if fact.front else BACK, fact.at, fact.position)
+        ticket.placed = fact.front
+
+    def _continued(self, fact: facts.TicketContinued) -> None:
+        ticket = self.tickets[fact.ticket]
+        ticket.item = fact.item
+        ticket.then = ticket.then[1:] if ticket.then[:1] == (fact.item,) else ()
+        self.stand(ticket, fact.item, BACK, fact.at, fact.position)
+
+    def _invited(self, fact: facts.EvaluationInvited) -> None:
+        self.tickets[fact.ticket].invited = True
+
+    def _rated(self, fact: facts.EvaluationGiven) -> None:
+        self.tickets[fact.ticket].level = fact.level
+
+    # Appointments and the hall.
+
+    def _booked(self, fact: facts.AppointmentBooked) -> None:
+        self.bookings.book(fact, self.catalogue.business_date(fact.slot_at))
+
+    def _cancelled(self, fact: facts.AppointmentCancelled) -> None:
+        self.bookings.turn(fact.booking, "cancelled")
+
+    def _missed(self, fact: facts.AppointmentMissed) -> None:
+        self.bookings.turn(fact.booking, "missed")
+
+    def _closed(self, fact: facts.HallClosed) -> None:
         self.closed = True
         for ticket in self.tickets.values():
-            if ticket.state in ("waiting", "called", "serving"):
-                ticket.state, ticket.ended_at = "closed", at
-        for item in self.lines:
-            self.lines[item] = {}
+            if ticket.state in OPEN:
+                ticket.state, ticket.ended_at = "closed", fact.at
+        for line in self.lines.values():
+            line.clear()
         for id, place in self.places.items():
             if place.state != "closed":
-                self.places[id] = Place(id=id, since=at)
+                self.places[id] = Place(id=id, since=fact.at)
+
+    def _reopened(self, fact: facts.HallReopened) -> None:
+        self.closed = False
+
+    def _was_sealed(self, fact: facts.DaySealed) -> None:
+        self.sealed = self.version
 
 
-Moves = (
-    facts.TicketCalled
-    | facts.TicketRecalled
-    | facts.NoShowDeclared
-    | facts.TicketRequeued
-    | facts.TicketAbandoned
-    | facts.ServiceStarted
-    | facts.ServiceFinished
-    | facts.TicketTransferred
-)
-
-
-def stream_of(hall: str, date: date) -> str:
-    """Name of a business day's stream: `hall-1/2026-11-22`."""
-    return f"{hall}/{date.isoformat()}"
-
-
-def setup_stream_of(hall: str) -> str:
-    """Name of the stream of a hall's published catalogues: `hall-1/setup`."""
-    return f"{hall}/setup"
+#: What each fact does; a test holds that none is forgotten.
+CHANGES: dict[type[Fact], Callable[[Day, Any], None]] = {
+    facts.CataloguePublished: Day._published,
+    facts.WindowOpened: Day._opened,
+    facts.WindowPaused: Day._paused,
+    facts.WindowResumed: Day._resumed,
+    facts.WindowClosed: Day._window_closed,
+    facts.ClerkMoved: Day._moved,
+    facts.TicketTaken: Day._taken,
+    facts.AppointmentBooked: Day._booked,
+    facts.AppointmentCancelled: Day._cancelled,
+    facts.AppointmentMissed: Day._missed,
+    facts.AppointmentCheckedIn: Day._checked_in,
+    facts.TicketCalled: Day._called,
+    facts.TicketRecalled: Day._recalled,
+    facts.CallUndone: Day._call_undone,
+    facts.NoShowDeclared: Day._no_show,
+    facts.TicketRequeued: Day._requeued,
+    facts.TicketAbandoned: Day._abandoned,
+    facts.TicketHeld: Day._held,
+    facts.TicketReturned: Day._returned,
+    facts.ServiceStarted: Day._started,
+    facts.ServiceFinished: Day._finished,
+    facts.TicketTransferred: Day._transferred,
+    facts.TicketContinued: Day._continued,
+    facts.EvaluationInvited: Day._invited,
+    facts.EvaluationGiven: Day._rated,
+    facts.EvaluationLapsed: Day._nothing,
+    facts.DeviceLost: Day._nothing,
+    facts.DeviceRestored: Day._nothing,
+    facts.ClockStepped: Day._nothing,
+    facts.OutageDeclared: Day._nothing,
+    facts.HallClosed: Day._closed,
+    facts.HallReopened: Day._reopened,
+    facts.DaySealed: Day._was_sealed,
+}
 
 
 def advance(day: Day | None, entry: Entry) -> Day:
@@ -326,17 +282,23 @@ def advance(day: Day | None, entry: Entry) -> Day:
     Raises:
         ValueError: the log does not begin with a catalogue.
     """
-    if isinstance(entry.fact, facts.CataloguePublished):
-        # One published on a later date is the next day's: what is over stays as it was.
-        published = entry.fact.catalogue
-        date_of = published.business_date(entry.fact.at)
-        if day is None or date_of > day.date:
-            day = Day(published, date_of)
-    elif day is None:
-        raise ValueError("The log does not begin with a published catalogue.")
+    fact = entry.fact
+    if day is None:
+        if not isinstance(fact, facts.CataloguePublished):
+            raise ValueError("The log does not begin with a published catalogue.")
+        day = Day(fact.catalogue, fact.catalogue.business_date(fact.at))
     elif entry.stream != day.stream:
-        name = entry.stream.rpartition("/")[2]
-        day = Day(day.catalogue, date.fromisoformat(name))
+        in_force = day.catalogue
+        if isinstance(fact, facts.CataloguePublished):
+            in_force = fact.catalogue
+        if is_day(entry.stream):
+            date_of = date.fromisoformat(entry.stream.rpartition("/")[2])
+        else:
+            # A catalogue or a booking made on a later date is the next day's: what
+            # is over stays as it was.
+            date_of = in_force.business_date(fact.at)
+        if is_day(entry.stream) or date_of > day.date:
+            day = Day(in_force, date_of, day.bookings)
     day.apply(entry)
     return day
 

@@ -5,58 +5,16 @@ for ever: only optional fields may be added, a changed meaning is a new name. Th
 docstrings are the glossary (docs/glossary.md is printed from them).
 """
 
-from datetime import datetime
-from enum import StrEnum
-from typing import Annotated, Literal
-
 import msgspec
 
 from floor.catalogue import Catalogue
-
-
-class Level(StrEnum):
-    """The five level words of 好差评.
-
-    Words, never numbers: two opposite numberings are official (GB/T 39046-2020 A.8
-    counts 1 as best, the national interface counts 5 as best), so numbers live only
-    at the edges that need one of them.
-    """
-
-    VERY_SATISFIED = "very_satisfied"
-    SATISFIED = "satisfied"
-    BASICALLY_SATISFIED = "basically_satisfied"
-    DISSATISFIED = "dissatisfied"
-    VERY_DISSATISFIED = "very_dissatisfied"
-
-
-LEVEL_ZH: dict[Level, str] = {
-    Level.VERY_SATISFIED: "非常满意",
-    Level.SATISFIED: "满意",
-    Level.BASICALLY_SATISFIED: "基本满意",
-    Level.DISSATISFIED: "不满意",
-    Level.VERY_DISSATISFIED: "非常不满意",
-}
-
-#: Aware, so that a row without its offset is not read as some other hour.
-Instant = Annotated[datetime, msgspec.Meta(tz=True)]
-Kind = Literal["normal", "appointment", "priority", "care"]
-Outcome = Literal["done", "not_done", "unrecorded"]
-
-
-class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What all facts carry.
-
-    position: ordinal of the fact in its hall's whole log, from 1 without gap; the
-        number that evidence cites. The writer sets it.
-    at: when it happened, aware UTC, whole milliseconds, never before the fact ahead
-        of it.
-    command: id of the command that caused it; empty for what the hall does itself.
-    """
-
-    at: Instant
-    position: int = 0
-    command: str = ""
-
+from floor.words import LEVEL_ZH as LEVEL_ZH
+from floor.words import Because as Because
+from floor.words import Fact as Fact
+from floor.words import Instant as Instant
+from floor.words import Kind as Kind
+from floor.words import Level as Level
+from floor.words import Outcome as Outcome
 
 # ── Setting up ──────────────────────────────────────────────────────────────
 
@@ -71,18 +29,26 @@ class CataloguePublished(Fact, frozen=True, kw_only=True):
 
 
 class WindowOpened(Fact, frozen=True, kw_only=True):
-    """开窗: a clerk signed in and the window may call the given items."""
+    """开窗: a clerk signed in and the window may call the given items.
+
+    substitutes: the clerk (A角) whose place this one (B角) takes; empty for none.
+    """
 
     window: str
     clerk: str
     items: tuple[str, ...]
+    substitutes: str = ""
 
 
 class WindowPaused(Fact, frozen=True, kw_only=True):
-    """暂停: the clerk stopped calling for a while, for the reason given."""
+    """暂停: the clerk stopped calling for a while, for the reason given.
+
+    approved: the catalogue says that this reason is a good one.
+    """
 
     window: str
     reason: str = ""
+    approved: bool = False
 
 
 class WindowResumed(Fact, frozen=True, kw_only=True):
@@ -97,6 +63,19 @@ class WindowClosed(Fact, frozen=True, kw_only=True):
     window: str
 
 
+class ClerkMoved(Fact, frozen=True, kw_only=True):
+    """换窗: the clerk went on at another window, with the tickets in hand and held.
+
+    window, to: the window left and closed by it, and the one opened by it.
+    items: what the new window may call.
+    """
+
+    window: str
+    to: str
+    clerk: str
+    items: tuple[str, ...]
+
+
 # ── Tickets ─────────────────────────────────────────────────────────────────
 
 
@@ -104,6 +83,8 @@ class TicketTaken(Fact, frozen=True, kw_only=True):
     """取号: a visitor arrived and joined the waiting line of an item.
 
     person: keyed hash of an identity number; never the number, never a name.
+    ground: why the kind is priority or care, an id of the catalogue.
+    then: items whose lines the visitor joins next (一票到底).
     """
 
     ticket: str
@@ -111,15 +92,50 @@ class TicketTaken(Fact, frozen=True, kw_only=True):
     kind: Kind = "normal"
     channel: str = "kiosk"
     person: str = ""
+    ground: str = ""
+    then: tuple[str, ...] = ()
+
+
+class AppointmentBooked(Fact, frozen=True, kw_only=True):
+    """预约: somebody will come for an item in the time slot that begins at `slot_at`.
+
+    booking: its number, `20261126-001`; the date is that of the slot.
+    """
+
+    booking: str
+    item: str
+    slot_at: Instant
+    person: str = ""
+    channel: str = "phone"
+
+
+class AppointmentCancelled(Fact, frozen=True, kw_only=True):
+    """取消预约: the booking was given back in time."""
+
+    booking: str
+
+
+class AppointmentMissed(Fact, frozen=True, kw_only=True):
+    """爽约: the hall closed, and whoever had booked did not come."""
+
+    booking: str
 
 
 class AppointmentCheckedIn(Fact, frozen=True, kw_only=True):
-    """预约签到: a booking became this ticket; waiting counts from max(slot, now)."""
+    """预约签到: a booking became this ticket; waiting counts from max(slot, now).
+
+    due_at: from when it counts in the order of the line; None is like `at`.
+    late: after the grace time, so that it waits as a walk-in.
+    """
 
     ticket: str
     item: str
     booking: str
     slot_at: Instant
+    due_at: Instant | None = None
+    late: bool = False
+    person: str = ""
+    channel: str = "kiosk"
 
 
 class TicketCalled(Fact, frozen=True, kw_only=True):
@@ -127,6 +143,8 @@ class TicketCalled(Fact, frozen=True, kw_only=True):
 
     policy: which call policy chose it, `by_hand` for a designated call.
     reason: why the clerk chose it; only for a designated call (指定呼叫).
+    because: why it was the next one.
+    passed: how many tickets that this window could have called stood before it.
     """
 
     ticket: str
@@ -134,10 +152,19 @@ class TicketCalled(Fact, frozen=True, kw_only=True):
     clerk: str
     policy: str
     reason: str = ""
+    because: Because = ""
+    passed: int = 0
 
 
 class TicketRecalled(Fact, frozen=True, kw_only=True):
     """重呼: the ticket was called again to the same window."""
+
+    ticket: str
+    window: str
+
+
+class CallUndone(Fact, frozen=True, kw_only=True):
+    """撤销叫号: the call was a mistake; the ticket waits again where it stood."""
 
     ticket: str
     window: str
@@ -151,19 +178,36 @@ class NoShowDeclared(Fact, frozen=True, kw_only=True):
 
 
 class TicketRequeued(Fact, frozen=True, kw_only=True):
-    """过号恢复: the visitor came back and waits again.
+    """过号恢复: the visitor came back and waits again; or was put elsewhere (延后).
 
-    place: how many tickets of the item stay ahead; 0 is the front.
+    place: how many tickets of the line stay ahead; 0 is the front, -1 the back.
+    window: the window that gives it back unserved when it closes; empty otherwise.
     """
 
     ticket: str
     place: int
+    window: str = ""
 
 
 class TicketAbandoned(Fact, frozen=True, kw_only=True):
     """弃号: the visitor gave up while waiting."""
 
     ticket: str
+
+
+class TicketHeld(Fact, frozen=True, kw_only=True):
+    """挂起: the visitor fetches something; the window is free and keeps the ticket."""
+
+    ticket: str
+    window: str
+    reason: str = ""
+
+
+class TicketReturned(Fact, frozen=True, kw_only=True):
+    """回呼: the ticket on hold is being served again."""
+
+    ticket: str
+    window: str
 
 
 class ServiceStarted(Fact, frozen=True, kw_only=True):
@@ -188,12 +232,25 @@ class ServiceFinished(Fact, frozen=True, kw_only=True):
 
 
 class TicketTransferred(Fact, frozen=True, kw_only=True):
-    """转移: the ticket left the window for another item's waiting line."""
+    """转移: the ticket left the window for another waiting line, unfinished.
+
+    to_window, to_clerk: when only that window or that clerk may call it.
+    """
 
     ticket: str
     window: str
     item: str
     front: bool = False
+    to_window: str = ""
+    to_clerk: str = ""
+
+
+class TicketContinued(Fact, frozen=True, kw_only=True):
+    """续办: one item of the visit is finished, and the ticket waits for the next."""
+
+    ticket: str
+    window: str
+    item: str
 
 
 # ── Evaluation ──────────────────────────────────────────────────────────────
@@ -255,46 +312,31 @@ class OutageDeclared(Fact, frozen=True, kw_only=True):
 class HallClosed(Fact, frozen=True, kw_only=True):
     """闭厅: the day is over; tickets still open are closed by it.
 
-    reason: `clerk` when somebody closed the hall, `day_change` when the next day's
-        first command found it open.
+    reason: `clerk` when somebody closed the hall, `emergency` when it had to be left
+        at once, `day_change` when the next day's first command found it open.
     """
 
     reason: str = "clerk"
 
 
+class HallReopened(Fact, frozen=True, kw_only=True):
+    """恢复开厅: the hall goes on today; tickets that were closed stay closed."""
+
+    reason: str = ""
+
+
 class DaySealed(Fact, frozen=True, kw_only=True):
-    """封存: the day's log had this many facts and this Merkle root."""
+    """封存: the stream had this many facts before this one, and this Merkle root.
+
+    root: of an RFC 9162 tree over them, 64 hexadecimal characters.
+    """
 
     size: int
     root: str
 
 
-FACTS: tuple[type[Fact], ...] = (
-    CataloguePublished,
-    WindowOpened,
-    WindowPaused,
-    WindowResumed,
-    WindowClosed,
-    TicketTaken,
-    AppointmentCheckedIn,
-    TicketCalled,
-    TicketRecalled,
-    NoShowDeclared,
-    TicketRequeued,
-    TicketAbandoned,
-    ServiceStarted,
-    ServiceFinished,
-    TicketTransferred,
-    EvaluationInvited,
-    EvaluationGiven,
-    EvaluationLapsed,
-    DeviceLost,
-    DeviceRestored,
-    ClockStepped,
-    OutageDeclared,
-    HallClosed,
-    DaySealed,
-)
+#: In the order of this file; nothing else is ever a fact.
+FACTS: tuple[type[Fact], ...] = tuple(Fact.__subclasses__())
 
 #: The closed registry: only these names are ever read from a log.
 TOPICS: dict[str, type[Fact]] = {fact.__name__: fact for fact in FACTS}

@@ -83,7 +83,7 @@ class Feed:
         """Show an empty hall when a business day begins, before its first fact."""
         date = self.day.catalogue.business_date(at)
         if date > self.day.date:
-            self._day = Day(self.day.catalogue, date)
+            self._day = Day(self.day.catalogue, date, self.day.bookings)
             self._show(self._day, None)
 
     def _show(self, day: Day, entry: Entry | None) -> None:

@@ -17,12 +17,14 @@ from uuid import uuid4
 
 import msgspec
 
-from floor import commands, facts, refusals
+from floor import effects, facts, refusals
 from floor.catalogue import Catalogue
 from floor.commands import Command
-from floor.day import Day, advance, setup_stream_of
+from floor.day import Day, advance
 from floor.facts import Entry, Fact
 from floor.log import Log, LogUnreadable
+from floor.rules.hall import missed
+from floor.streams import stream_for
 
 # 40 windows and some kiosks press a few commands each at worst; a thousand pending
 # means that the disk has stopped, and a clear refusal is better than a long wait.
@@ -95,7 +97,7 @@ class Draft:
         in_force = self._day.catalogue if self._day else None
         if self._publish is not None and self._publish != in_force:
             published = facts.CataloguePublished(at=at, catalogue=self._publish)
-            self._write(setup_stream_of(self._hall), published)
+            self._write(published)
         self._publish = None
 
     def decide(self, command: Command, at: datetime) -> Receipt:
@@ -107,13 +109,19 @@ class Draft:
         id = command.command_id
         done = self.done(id)
         if done is not None:
-            if not commands.same(command, done.fact):
+            if not effects.same(command, done.fact):
                 raise refusals.CommandIdReused
             return Receipt(done, repeated=True)
         at = self.turn_day(at)
-        fact = commands.decide(command, self.day, at)
-        named = msgspec.structs.replace(fact, command=id or str(uuid4()))
-        return Receipt(self._write(self.day.stream, named))
+        answer = None
+        for fact in effects.decide(command, self.day, at):
+            if answer is None and effects.answers(command, fact):
+                named = msgspec.structs.replace(fact, command=id or str(uuid4()))
+                answer = self._write(named)
+            else:
+                self._write(fact)
+        assert answer is not None, f"No fact answers {command!r}."
+        return Receipt(answer)
 
     def done(self, command_id: str) -> Entry | None:
         """The fact that a command caused, today or yesterday."""
@@ -132,7 +140,10 @@ class Draft:
             self._log.append(entries)
         return entries
 
-    def _write(self, stream: str, fact: Fact) -> Entry:
+    def _write(self, fact: Fact) -> Entry:
+        # Before the first catalogue there is no day; it goes to the setup stream.
+        date = self._day.date if self._day else fact.at.date()
+        stream = stream_for(fact, self._hall, date)
         version = self._ends.get(stream, 0) + 1
         numbered = msgspec.structs.replace(fact, position=self.position + 1)
         entry = Entry(stream, version, numbered)
@@ -166,7 +177,7 @@ class Draft:
             noted = timedelta(milliseconds=self._stepped.back_ms)
         if self._day is not None and last - at > noted + STEP_MAX:
             back_ms = (last - at) // timedelta(milliseconds=1)
-            self._write(self.day.stream, facts.ClockStepped(at=last, back_ms=back_ms))
+            self._write(facts.ClockStepped(at=last, back_ms=back_ms))
         return last
 
     def turn_day(self, at: datetime) -> datetime:
@@ -179,13 +190,16 @@ class Draft:
         date = self.day.catalogue.business_date(at)
         if date <= self.day.date:
             return at
-        if self.day.version and not self.day.closed:
-            closed = facts.HallClosed(at=at, reason="day_change")
-            self._write(self.day.stream, closed)
-        # The day begins for good with its first fact; a refused command leaves an
-        # empty one, which a replay does not see and does not need.
-        self._done_before = self.day.done
-        self._day = Day(self.day.catalogue, date)
+        over = self.day
+        if over.version and not over.closed:
+            self._write(facts.HallClosed(at=at, reason="day_change"))
+        for absent in missed(over, at):
+            self._write(absent)
+        if self.day is over:
+            # The day begins for good with its first fact; a refused command leaves an
+            # empty one, which a replay does not see and does not need.
+            self._done_before = over.done
+            self._day = Day(over.catalogue, date, over.bookings)
         return at
 
 

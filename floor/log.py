@@ -254,6 +254,8 @@ class LogUnreadable(Unusable):
 
 COLUMNS = "originator_id, originator_version, topic, state, rowid"
 SELECT = f"SELECT {COLUMNS} FROM stored_events "
+# Bookings are made a month ahead and remembered for a month (floor.bookings).
+QUARTERS_KNOWN = 2
 # Read in pages, each its own short transaction: a reader that stops half-way would
 # keep the write-ahead log from being emptied, for as long as it stops.
 PAGE_ROWS = 2_000
@@ -283,27 +285,14 @@ def read_last_day(path: Path, hall: str) -> list[Entry]:
 
 
 def read_last_days(path: Path, hall: str, days: int) -> list[Entry]:
-    """The hall's catalogues and its last business days, in order of position.
+    """What a hall has to know to go on, in order of position.
 
-    Milliseconds, however long the log is.
+    Its catalogues, its last two quarters and its last business days: milliseconds,
+    however long the log is.
     """
-    streams = [setup_stream_of(hall)]
-    before = f"{hall}/:"  # Sorts after every date.
-    for _ in range(days):
-        last = list(
-            _select(
-                path,
-                SELECT + "WHERE originator_id < ? AND originator_id GLOB ? "
-                "ORDER BY originator_id DESC, originator_version DESC LIMIT 1",
-                (before, f"{hall}/[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"),
-            )
-        )
-        if last:
-            before = last[0].stream
-            streams.append(before)
     entries = [
         entry
-        for stream in streams
+        for stream in (setup_stream_of(hall), *_newest(path, hall, days))
         for entry in _select(
             path,
             SELECT + "WHERE originator_id = ? ORDER BY originator_version",
@@ -311,6 +300,53 @@ def read_last_days(path: Path, hall: str, days: int) -> list[Entry]:
         )
     ]
     return sorted(entries, key=lambda entry: entry.position)
+
+
+def _newest(path: Path, hall: str, days: int) -> Iterator[str]:
+    """The last day streams of a hall, and the last two quarter streams.
+
+    Each is one look into the index; no stream is read through. The quarters of a
+    year stand after its days: `2026-12-31` < `2026-Q1` < `2026-R`.
+    """
+    last = _last_below(path, hall, ":")  # Sorts after every date.
+    if last is None:
+        return
+    year = int(last[:4])
+    quarters = [
+        quarter
+        for of_year in (year, year - 1)
+        for quarter in _quarters(path, hall, of_year)
+    ]
+    yield from (f"{hall}/{quarter}" for quarter in quarters[:QUARTERS_KNOWN])
+    below = ":"
+    while days and (day := _last_below(path, hall, below)):
+        below = day
+        if "Q" in day:
+            below = day[:6]  # `2026-Q`: below all quarters of the year.
+        else:
+            days -= 1
+            yield f"{hall}/{day}"
+
+
+def _quarters(path: Path, hall: str, year: int) -> Iterator[str]:
+    below = f"{year:04d}-R"
+    while (stream := _last_below(path, hall, below)) and "Q" in stream[:6]:
+        if stream[:4] != f"{year:04d}":
+            return
+        below = stream
+        yield stream
+
+
+def _last_below(path: Path, hall: str, below: str) -> str | None:
+    """The name, without its hall, of the last stream that sorts before this one."""
+    rows = _rows(
+        path,
+        "SELECT MAX(originator_id) FROM stored_events "
+        "WHERE originator_id > ? AND originator_id < ?",
+        (f"{hall}/", f"{hall}/{below}"),
+    )
+    found = next(iter(list(rows)))[0]
+    return None if found is None else str(found)[len(hall) + 1 :]
 
 
 def read_catalogue(path: Path) -> Catalogue:

@@ -1,21 +1,102 @@
-"""Call policies (叫号策略): which waiting ticket is next for a window.
+"""Which waiting ticket is next for a window, and why it is that one.
 
-A policy is a pure function of the day and the items of a window. The name of the one
-that chose a ticket is kept in its `TicketCalled`.
+The policy itself is data (`catalogue.policy`): the next ticket is the most urgent of
+all that stand in the lines of the window. What is said of the choice is kept in its
+`TicketCalled`, so that whoever was overtaken gets an answer.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterator
+from datetime import datetime
+from heapq import merge
+from operator import itemgetter
 
-from floor.day import Day, Ticket
+import msgspec
 
-Policy = Callable[[Day, Iterable[str]], Ticket | None]
-
-
-def first_come(day: Day, items: Iterable[str]) -> Ticket | None:
-    """先来先叫: the ticket that has the earliest turn over all items of the window."""
-    heads = (next(iter(day.lines.get(item, {})), None) for item in items)
-    waiting = (day.tickets[head] for head in heads if head is not None)
-    return min(waiting, key=lambda ticket: ticket.turn, default=None)
+from floor.facts import Because
+from floor.lines import Line, Stand, Urgency, epoch_ms
+from floor.state import DayState
+from floor.tickets import Place, Ticket
 
 
-POLICIES: dict[str, Policy] = {"first_come": first_come}
+class Choice(msgspec.Struct, frozen=True):
+    """A ticket that was chosen, and what it was chosen over."""
+
+    ticket: Ticket
+    because: Because
+    passed: int
+
+
+def callable_lines(day: DayState, place: Place) -> Iterator[tuple[str, Line, int]]:
+    """The lines that a window may call from now, each with its weight there.
+
+    Its own items, those it helps with while enough wait, and whoever was sent to it.
+    """
+    window = day.windows.get(place.id)
+    weights = window.weights if window else {}
+    for item in place.items:
+        line = day.lines.get(item)
+        if line:
+            yield item, line, weights.get(item, 1)
+    for item, threshold in window.helps.items() if window else ():
+        line = day.lines.get(item)
+        if line and len(line) >= threshold:
+            yield item, line, weights.get(item, 1)
+    for id in day.own_lines(place):
+        if day.lines[id]:
+            yield id, day.lines[id], 1
+
+
+def choose(day: DayState, place: Place, at: datetime) -> Choice | None:
+    """The next ticket of a window; None when nobody waits for it."""
+    at_ms = epoch_ms(at)
+    lines = list(callable_lines(day, place))
+    best: tuple[Urgency, str] | None = None
+    for _, line, weight in lines:
+        for stand, id in line.heads():
+            urgency = day.weighing.urgency(stand, at_ms, weight)
+            if best is None or urgency > best[0]:
+                best = urgency, id
+    if best is None:
+        return None
+    ticket = day.tickets[best[1]]
+    passed = sum(line.before(ticket.stand) for _, line, _ in lines)
+    return Choice(ticket, _because(day, ticket, lines, passed), passed)
+
+
+def may_call(day: DayState, place: Place, ticket: Ticket) -> bool:
+    """Whether a waiting ticket stands in a line of the window."""
+    return any(id == ticket.line for id, _, _ in callable_lines(day, place))
+
+
+def in_order(day: DayState, place: Place, at: datetime) -> Iterator[Ticket]:
+    """All that the window may call, as it would call them now, most urgent first."""
+    at_ms = epoch_ms(at)
+    lines = [
+        line.in_order(day.weighing, at_ms, weight)
+        for _, line, weight in callable_lines(day, place)
+    ]
+    merged = merge(*lines, key=itemgetter(0), reverse=True)
+    return (day.tickets[id] for _, id in merged)
+
+
+def _because(
+    day: DayState, ticket: Ticket, lines: list[tuple[str, Line, int]], passed: int
+) -> Because:
+    if ticket.placed:
+        return "placed"
+    if ticket.line != ticket.item:
+        return "sent"
+    if not passed:
+        booked = ticket.stand.due_ms < epoch_ms(ticket.taken_at)
+        return "booked" if booked and not ticket.returns else "first"
+    # Passed over by its kind, or else by what its item weighs here.
+    mine = _standing(day, ticket.stand)
+    heads = (stand for _, line, _ in lines for stand, _ in line.heads())
+    before = [stand for stand in heads if stand < ticket.stand]
+    if any(_standing(day, stand) != mine for stand in before):
+        return "kind"
+    return "weight"
+
+
+def _standing(day: DayState, stand: Stand) -> tuple[int, int, int]:
+    return day.weighing.of_kind(stand.kind)

@@ -278,6 +278,11 @@ def services(day: HallDay, hours: Hours, until: datetime) -> Iterator[Observatio
             continue
         call, ended = visit.rounds[-1], visit.ended
         rated = 1 if visit.rated else 0
+        # While the visitor fetches something nobody is served (挂起).
+        holds = [
+            moment for hold in visit.held for moment in (hold.since, hold.to) if moment
+        ]
+        held_ms = sum(ms(h.since.at, h.to.at) for h in visit.held if h.to)
         # No service time is known where the source did not record one.
         if visit.outcome != "unrecorded" and visit.started is not None:
             yield _of_call(
@@ -285,10 +290,10 @@ def services(day: HallDay, hours: Hours, until: datetime) -> Iterator[Observatio
                 day,
                 visit,
                 call,
-                value=ms(visit.started.at, ended.at),
+                value=ms(visit.started.at, ended.at) - held_ms,
                 limit=visit.service_ms_max,
                 count=rated,
-                facts=(visit.started, ended),
+                facts=(visit.started, *holds, ended),
             )
         yield _of_call(Measure.SERVED, day, visit, call, count=rated, facts=(ended,))
         if visit.rated is None and visit.invited is None:

@@ -15,6 +15,7 @@ import msgspec
 from floor import facts
 from floor.catalogue import Catalogue, Item
 from floor.facts import Entry, Kind, Level
+from floor.streams import is_day
 
 # "" is a visit that is not over.
 VisitOutcome = Literal[
@@ -69,6 +70,7 @@ class Visit(msgspec.Struct, kw_only=True, gc=False):
     waits_from: when waiting begins to count: never before a booked slot.
     in_line: each stay in the waiting line; a second one after a no-show came back.
     rounds: each call to a window; the first one ends the wait that is assessed.
+    held: while the visitor fetched something (挂起); no service time.
     implied: the next call finished the service, not the clerk's own key.
     """
 
@@ -83,6 +85,7 @@ class Visit(msgspec.Struct, kw_only=True, gc=False):
     in_line: list[Span]
     rounds: list[Round] = msgspec.field(default_factory=list)
     started: Moment | None = None
+    held: list[Span] = msgspec.field(default_factory=list)
     ended: Moment | None = None
     outcome: VisitOutcome = ""
     implied: bool = False
@@ -118,6 +121,13 @@ class Session(msgspec.Struct, kw_only=True, gc=False):
     closed: Moment | None = None
     free: list[Span] = msgspec.field(default_factory=list)
     paused: list[Span] = msgspec.field(default_factory=list)
+
+    @property
+    def state(self) -> Literal["free", "busy", "paused"]:
+        """What the clerk is doing at the end of what is known."""
+        if self.free and self.free[-1].to is None:
+            return "free"
+        return "paused" if self.paused and self.paused[-1].to is None else "busy"
 
     def turn(
         self, state: Literal["free", "busy", "paused", "closed"], at: Moment
@@ -155,10 +165,16 @@ class HallDay:
         self._items: dict[str, Item] = {}
         self.publish(catalogue)
 
-    def publish(self, catalogue: Catalogue) -> None:
+    def publish(self, catalogue: Catalogue, at: Moment | None = None) -> None:
         """Take a catalogue into use; what is under way keeps its promises."""
         self.catalogue = catalogue
         self._items.update({item.id: item for item in catalogue.items})
+        if at is None:
+            return
+        for window in catalogue.windows:
+            session = self._session.get(window.id)
+            if session is not None and session.items != window.items:
+                self._continue(session, window.id, window.items, at)
 
     def add(self, fact: facts.Fact) -> None:
         """Let one fact of the day happen; facts come in order of position."""
@@ -180,6 +196,26 @@ class HallDay:
                 # One that is only put further back has been waiting all along.
                 if visit.in_line[-1].to is not None:
                     visit.in_line.append(Span(at))
+                if fact.window:  # Given back unserved by a window that closes.
+                    self._answer(fact.ticket, at)
+                    visit.started = None
+                    if not self._end_hold(visit, at):
+                        self._session[fact.window].turn("free", at)
+            case facts.CallUndone():
+                # A wrong call taken back is no call; the wait goes on.
+                visit = self._visit[fact.ticket]
+                visit.rounds.pop()
+                visit.in_line[-1].to = None
+                self._session[fact.window].turn("free", at)
+            case facts.TicketHeld():
+                self._visit[fact.ticket].held.append(Span(at))
+                self._session[fact.window].turn("free", at)
+            case facts.TicketReturned():
+                self._end_hold(self._visit[fact.ticket], at)
+                self._session[fact.window].turn("busy", at)
+            case facts.TicketContinued():
+                left = self._visit[fact.ticket]
+                self._join(fact.ticket, left.leg + 1, fact.item, left.kind, at)
             case facts.TicketAbandoned():
                 self._end(fact.ticket, "abandoned", at)
             case facts.ServiceStarted():
@@ -214,6 +250,8 @@ class HallDay:
                 self._session[fact.window].turn("free", at)
             case facts.WindowClosed():
                 self._session.pop(fact.window).turn("closed", at)
+            case facts.ClerkMoved():
+                self._move(fact, at)
             case facts.OutageDeclared():
                 self.outages.append((fact.from_at, fact.to_at))
             case facts.HallClosed():
@@ -269,11 +307,19 @@ class HallDay:
         call.answered = call.answered or at
         return call
 
+    def _end_hold(self, visit: Visit, at: Moment) -> bool:
+        """The ticket is on hold no more; whether it was."""
+        if not visit.held or visit.held[-1].to is not None:
+            return False
+        visit.held[-1].to = at
+        return True
+
     def _end(self, ticket: str, outcome: VisitOutcome, at: Moment) -> None:
         visit = self._visit[ticket]
         visit.outcome, visit.ended = outcome, at
         if visit.in_line[-1].to is None:
             visit.in_line[-1].to = at
+        self._end_hold(visit, at)
 
     def _transfer(self, fact: facts.TicketTransferred, at: Moment) -> None:
         left = self._visit[fact.ticket]
@@ -281,6 +327,21 @@ class HallDay:
         self._end(fact.ticket, "transferred", at)
         self._session[fact.window].turn("free", at)
         self._join(fact.ticket, left.leg + 1, fact.item, left.kind, at)
+
+    def _move(self, fact: facts.ClerkMoved, at: Moment) -> None:
+        """What is in hand is charged to the window where it happens."""
+        left = self._session.pop(fact.window)
+        self._continue(left, fact.to, fact.items, at)
+
+    def _continue(
+        self, left: Session, window: str, items: tuple[str, ...], at: Moment
+    ) -> None:
+        """A session ends, and another goes on in the same state."""
+        session = Session(window=window, clerk=left.clerk, items=items, opened=at)
+        session.turn(left.state, at)
+        left.turn("closed", at)
+        self.sessions.append(session)
+        self._session[window] = session
 
     def _close(self, at: Moment) -> None:
         for visit in self._visit.values():
@@ -308,10 +369,12 @@ def hall_days(entries: Iterable[Entry]) -> Iterator[HallDay]:
             # A morning's new catalogue may come before the first fact of its day;
             # yesterday keeps the hours it had.
             if day is not None and catalogue.business_date(fact.at) == day.date:
-                day.publish(catalogue)
+                day.publish(catalogue, Moment(fact.at, fact.position))
             continue
         if catalogue is None:
             raise ValueError("The log does not begin with a published catalogue.")
+        if not is_day(entry.stream):
+            continue  # Bookings; what became of them on their day is in its stream.
         if day is None or entry.stream != day.stream:
             if day is not None:
                 day.over_at = fact.at

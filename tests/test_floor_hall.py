@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from eventsourcing.sqlite import SQLiteConnection
 
-from floor import commands, facts, hall, log, refusals
+from floor import commands, effects, facts, hall, log, refusals
 from floor.catalogue import load
 from floor.commands import CallNext, Command, OpenWindow, TakeTicket
 from floor.day import Day
@@ -553,7 +553,7 @@ async def test_a_hall_that_cannot_publish_its_catalogue_does_not_open(
 
 # ── Bugs ────────────────────────────────────────────────────────────────────
 
-RULES = cast(dict[object, Callable[..., facts.Fact]], commands.RULES)
+RULES = cast(dict[object, effects.Effect], effects.EFFECTS)
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, AssertionError, KeyError])
@@ -569,7 +569,8 @@ async def test_a_broken_rule_refuses_its_command_and_the_hall_lives(
 
     async with at_work(Log(tmp_path / "events.db")) as work:
         receipts = [await work.take()]
-        monkeypatch.setitem(RULES, CallNext, broken)
+        effect = effects.Effect(broken, facts.TicketCalled)
+        monkeypatch.setitem(RULES, CallNext, effect)
         with pytest.raises(error):
             await work.hall.do(CallNext(window="1"), NINE)
         receipts.append(await work.take())
@@ -596,7 +597,7 @@ async def test_a_fact_that_cannot_be_written_down_is_a_bug_and_not_the_end(
 
     async with at_work(Log(tmp_path / "events.db")) as work:
         with monkeypatch.context() as patch:
-            patch.setitem(RULES, TakeTicket, broken)
+            patch.setitem(RULES, TakeTicket, effects.Effect(broken, facts.TicketTaken))
             with pytest.raises(refusals.LogUnavailable):
                 await work.take()
         receipts = [await work.take()]

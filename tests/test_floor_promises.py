@@ -24,7 +24,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from floor import commands, facts, refusals
+from floor import commands, effects, facts, refusals
 from floor.catalogue import Catalogue, Hours, Item, Window
 from floor.commands import Command
 from floor.day import Day, advance, stream_of
@@ -274,11 +274,12 @@ class Rules(RuleBasedStateMachine):
         self.now += SECOND
         expected = self.model.expect(command)
         before = self.day.digest()
-        fact = asked(lambda: commands.decide(command, self.day, self.now))
+        decided = asked(lambda: effects.decide(command, self.day, self.now))
         assert self.day.digest() == before
-        if isinstance(fact, Refused):
-            assert fact.code == expected
+        if isinstance(decided, Refused):
+            assert decided.code == expected
             return
+        (fact,) = decided
         about = getattr(fact, "ticket", "") or getattr(fact, "window", "")
         assert about == expected
         self.entries.append(self._entry(fact))

@@ -6,12 +6,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from floor import commands, facts, refusals, rules
+from floor import commands, effects, facts, refusals, rules
+from floor.catalogue import load
 from floor.commands import Command
 from floor.day import Day
 from floor.facts import Level
 from floor.refusals import Refused
-from timeline import FloorDay
+from timeline import SAMPLE, FloorDay
 
 # ── Each rule, when it says yes ─────────────────────────────────────────────
 
@@ -213,7 +214,7 @@ def test_a_rule_changes_no_state(floor: FloorDay) -> None:
     09:00:10 takes zonghe
     """
     before = floor.day.digest()
-    fact = commands.decide(
+    fact = effects.decide(
         commands.CallNext(window="1"), floor.day, floor.at("09:01:00")
     )
     assert isinstance(fact, facts.TicketCalled)
@@ -509,16 +510,15 @@ def test_other_ways_to_be_refused(
 
 
 def test_every_command_has_a_rule_and_a_topic() -> None:
-    assert set(commands.RULES) == set(Command.__subclasses__())
-    assert set(commands.TOPIC_OF) == set(commands.RULES)
-    assert set(commands.TOPIC_OF.values()) <= set(facts.TOPICS)
-    assert set(commands.WINDOW_COMMANDS.values()) <= set(commands.RULES)
+    assert set(effects.EFFECTS) == set(Command.__subclasses__())
+    assert {effect.topic for effect in effects.EFFECTS.values()} <= set(facts.FACTS)
+    assert set(commands.WINDOW_COMMANDS.values()) <= set(effects.EFFECTS)
 
 
-TAGS = {shape: shape.__struct_config__.tag for shape in commands.RULES}
+TAGS = {shape: shape.__struct_config__.tag for shape in effects.EFFECTS}
 
 
-@pytest.mark.parametrize("shape", list(commands.RULES), ids=lambda s: s.__name__)
+@pytest.mark.parametrize("shape", list(effects.EFFECTS), ids=lambda s: s.__name__)
 def test_an_empty_day_refuses_or_answers_every_command(shape: type[Command]) -> None:
     """No command can break a rule on a day on which nothing happened yet."""
     words: dict[str, object] = {
@@ -527,6 +527,13 @@ def test_an_empty_day_refuses_or_answers_every_command(shape: type[Command]) -> 
         "item": "zonghe",
         "ticket": "A001",
         "level": Level.SATISFIED,
+        "to": "2",
+        "slot_at": "2026-11-24T02:00:00Z",
+        "booking": "20261124-001",
+        "from_at": "2026-11-23T01:00:00Z",
+        "to_at": "2026-11-23T02:00:00Z",
+        "reason": "emergency",
+        "catalogue": msgspec.to_builtins(load(SAMPLE)),
     }
     fields = {name: words[name] for name in shape.__struct_fields__ if name in words}
     command = msgspec.convert({"command": TAGS[shape], **fields}, shape)
@@ -536,10 +543,12 @@ def test_an_empty_day_refuses_or_answers_every_command(shape: type[Command]) -> 
         commands.TakeTicket: facts.TicketTaken,
         commands.OpenWindow: facts.WindowOpened,
         commands.CloseHall: facts.HallClosed,
+        commands.DeclareOutage: facts.OutageDeclared,
+        commands.PublishCatalogue: facts.CataloguePublished,
     }.get(shape, Refused)
     happened: object
     try:
-        happened = commands.decide(command, day, floor.at("09:00:00"))
+        happened, *_ = effects.decide(command, day, floor.at("09:00:00"))
     except Refused as refusal:
         happened = refusal
     assert isinstance(happened, expected)
@@ -555,13 +564,13 @@ def test_the_same_command_again_is_known_and_another_is_not(floor: FloorDay) -> 
     09:00:02 calls 1
     """
     called = floor.entries[-1].fact
-    assert commands.same(commands.CallNext(window="1"), called)
-    assert not commands.same(commands.CallNext(window="2"), called)
-    assert not commands.same(commands.RecallTicket(window="1"), called)
+    assert effects.same(commands.CallNext(window="1"), called)
+    assert not effects.same(commands.CallNext(window="2"), called)
+    assert not effects.same(commands.RecallTicket(window="1"), called)
     taken = floor.entries[-2].fact
-    assert commands.same(commands.TakeTicket(item="zonghe"), taken)
-    assert not commands.same(commands.TakeTicket(item="shebao"), taken)
-    assert not commands.same(commands.TakeTicket(item="zonghe", kind="care"), taken)
+    assert effects.same(commands.TakeTicket(item="zonghe"), taken)
+    assert not effects.same(commands.TakeTicket(item="shebao"), taken)
+    assert not effects.same(commands.TakeTicket(item="zonghe", kind="care"), taken)
 
 
 def test_a_call_by_hand_is_another_command_than_the_next_call(floor: FloorDay) -> None:
@@ -572,9 +581,9 @@ def test_a_call_by_hand_is_another_command_than_the_next_call(floor: FloorDay) -
     """
     by_policy = floor.entries[-1].fact
     by_hand = commands.CallTicket(window="1", ticket="A001")
-    assert not commands.same(by_hand, by_policy)
+    assert not effects.same(by_hand, by_policy)
     floor.play("09:00:03 no-show 1\n09:00:04 takes zonghe\n09:00:05 calls 1 A002")
-    assert commands.same(
+    assert effects.same(
         commands.CallTicket(window="1", ticket="A002"), floor.entries[-1].fact
     )
-    assert not commands.same(commands.CallNext(window="1"), floor.entries[-1].fact)
+    assert not effects.same(commands.CallNext(window="1"), floor.entries[-1].fact)

@@ -10,16 +10,18 @@ Times are the hall's own clock on 2026-11-23, a Monday; `+1 09:00:00` is a day l
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from floor import commands, facts
+from floor import commands, effects, facts
 from floor.catalogue import Catalogue, load
 from floor.commands import Command
-from floor.day import Day, advance, setup_stream_of, stream_of
+from floor.day import Day, advance
 from floor.facts import Entry, Level
+from floor.streams import setup_stream_of, stream_for
 
 MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
 SAMPLE = Path(__file__).parent.parent / "floor" / "hall.toml"
@@ -29,7 +31,7 @@ VERBS: dict[str, Callable[[list[str]], Command]] = {
     "pauses": lambda w: commands.PauseWindow(window=w[0], reason=" ".join(w[1:])),
     "resumes": lambda w: commands.ResumeWindow(window=w[0]),
     "closes": lambda w: commands.CloseWindow(window=w[0]),
-    "takes": lambda w: commands.TakeTicket(item=w[0]),
+    "takes": lambda w: commands.TakeTicket(item=w[0], kind=_kind([*w, "normal"][1])),
     "calls": lambda w: (
         commands.CallTicket(window=w[0], ticket=w[1], reason=" ".join(w[2:]))
         if w[1:]
@@ -43,7 +45,21 @@ VERBS: dict[str, Callable[[list[str]], Command]] = {
     "rates": lambda w: commands.Evaluate(ticket=w[0], level=Level(w[1])),
     "abandons": lambda w: commands.AbandonTicket(ticket=w[0]),
     "closes-hall": lambda w: commands.CloseHall(),
+    "undoes": lambda w: commands.UndoCall(window=w[0]),
+    "holds": lambda w: commands.HoldTicket(window=w[0]),
+    "returns": lambda w: commands.ReturnTicket(window=w[0], ticket=[*w, ""][1]),
+    "moves": lambda w: commands.MoveClerk(window=w[0], to=w[1]),
+    "requeues": lambda w: commands.RequeueTicket(ticket=w[0]),
+    "defers": lambda w: commands.DeferTicket(ticket=w[0]),
+    "transfers": lambda w: commands.TransferTicket(
+        window=w[0], item=w[1], front=w[2:] == ["front"]
+    ),
+    "checks-in": lambda w: commands.CheckIn(booking=w[0]),
 }
+
+
+def _kind(word: str) -> Any:
+    return word
 
 
 class FloorDay:
@@ -66,16 +82,26 @@ class FloorDay:
 
     def do(self, command: Command, at: datetime) -> facts.Fact:
         """Carry out one command through the real rules, or raise its refusal."""
-        date = self.catalogue.business_date(at)
-        day = self.day if date == self.day.date else Day(self.catalogue, date)
-        fact = commands.decide(command, day, at)
+        day = self.day
+        date = day.catalogue.business_date(at)
+        if date != day.date:
+            day = Day(day.catalogue, date, day.bookings)
+        decided = effects.decide(command, day, at)
+        id = f"t{self.entries[-1].position + 1}"
+        for fact in decided:
+            answer = effects.answers(command, fact)
+            self.happen(fact, date, id if answer else "")
+        return next(fact for fact in decided if effects.answers(command, fact))
+
+    def happen(self, fact: facts.Fact, date: date, command: str = "") -> None:
+        """Let a fact happen, whether a rule would write it or not."""
         position = self.entries[-1].position + 1
-        fact = msgspec.structs.replace(fact, position=position, command=f"t{position}")
-        version = day.version + 1
-        entry = Entry(stream_of(self.catalogue.hall, date), version, fact)
+        fact = msgspec.structs.replace(fact, position=position, command=command)
+        stream = stream_for(fact, self.catalogue.hall, date)
+        version = 1 + sum(entry.stream == stream for entry in self.entries)
+        entry = Entry(stream, version, fact)
         self.day = advance(self.day, entry)
         self.entries.append(entry)
-        return fact
 
     def play(self, lines: str) -> "FloorDay":
         """Carry out each line of a timeline."""

@@ -19,12 +19,12 @@ from floor.catalogue import (
     Catalogue,
     Hours,
     Item,
-    Name,
     Seconds,
     Window,
     check,
     minutes,
 )
+from floor.practice import Name
 from floor.refusals import Unusable
 from floor.written import Written
 

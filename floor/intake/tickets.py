@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from floor import commands, log
+from floor import commands, effects, log
 from floor.commands import Command
 from floor.day import Day
 from floor.facts import Entry, Fact, TicketTaken
@@ -279,10 +279,11 @@ def _rehearsed(
     day = Day(hall.catalogue, date)
 
     def do(command: Command, at: datetime) -> Fact:
-        fact = commands.decide(command, day, at)
-        numbered = msgspec.structs.replace(fact, position=day.position + 1)
-        day.apply(Entry(day.stream, day.version + 1, numbered))
-        return fact
+        decided = effects.decide(command, day, at)
+        for fact in decided:
+            numbered = msgspec.structs.replace(fact, position=day.position + 1)
+            day.apply(Entry(day.stream, day.version + 1, numbered))
+        return next(fact for fact in decided if effects.answers(command, fact))
 
     play = _Play(hall, "", do, {})
     thrown: dict[int, RefusedRow] = {}
