@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequen
 from contextlib import asynccontextmanager, closing, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
 
 import click
 
@@ -61,6 +61,14 @@ lang_option = click.option(
     default="zh",
     envvar="JIAOHAO_LANG",
     help="语言 Language.",
+)
+
+
+signing_key_option = click.option(
+    "--signing-key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="JIAOHAO_SIGNING_KEY",
+    help="签名密钥，宜另存他处 Signing key; best kept away from the log.",
 )
 
 
@@ -265,6 +273,72 @@ def digest(log: Path) -> None:
 
 
 @main.command()
+@log_option
+@signing_key_option
+@click.option("--stream", default="", help="流 Stream; the newest one by default.")
+def checkpoint(log: Path, signing_key: Path | None, stream: str) -> None:
+    """检查点 A stream's signed size and root, to be kept where the log is not."""
+    from floor import proof
+    from floor.checkpoint import SigningKey, hall_of
+
+    def signed() -> tuple[str, str]:
+        stated = proof.checkpoint(log, stream)
+        key = SigningKey.load(signing_key or signing_key_of(log))
+        return key.sign(stated), key.public(hall_of(stated.origin)).vkey
+
+    note, vkey = with_sentences(signed)
+    click.echo(note, nl=False)
+    click.echo(f"验证公钥 vkey  {vkey}", err=True)
+
+
+@main.command()
+@log_option
+@signing_key_option
+@click.option(
+    "--checkpoint", "kept", type=click.File(), multiple=True, help="检查点 File."
+)
+@click.option("--key", multiple=True, help="验证公钥 Verification key (vkey).")
+@click.option("--against", type=click.Path(path_type=Path), help="副本 A copy.")
+@click.option("--keep-leaves", is_flag=True, help="补齐叶表 Make missing leaf lists.")
+def verify(
+    log: Path,
+    signing_key: Path | None,
+    kept: tuple[TextIO, ...],
+    key: tuple[str, ...],
+    against: Path | None,
+    keep_leaves: bool,
+) -> None:
+    """核查 Whether the log is what was written; names the fact that is not."""
+    from floor import proof
+
+    notes = {file.name: file.read() for file in kept}
+    own = signing_key or signing_key_of(log)
+    report = with_sentences(
+        lambda: proof.inspect(log, notes, key, signing_key=own, against=against)
+    )
+    if report.sound and keep_leaves:
+        with_sentences(lambda: proof.keep_leaves(log))
+    click.echo(report.text)
+    sys.exit(0 if report.sound else 1)
+
+
+@main.command()
+@log_option
+@click.option(
+    "--position", type=click.IntRange(1), required=True, help="位置 Position."
+)
+@click.option("--stream", default="", help="流 Stream, where the log has many halls.")
+def prove(log: Path, position: int, stream: str) -> None:
+    """证明 One fact's proof under the newest seal of its stream, as JSON."""
+    from msgspec.structs import asdict
+
+    from floor import proof
+
+    proven = with_sentences(lambda: proof.prove(log, position, stream))
+    click.echo(json.dumps(asdict(proven), ensure_ascii=False, indent=1))
+
+
+@main.command()
 @click.option(
     "--speed", type=click.FloatRange(1, 2_000), help="倍速 20, or 600 with --once."
 )
@@ -368,6 +442,11 @@ def docs() -> None:
     """重印文档 Print the pages of docs/ that come from the code."""
     for path, text in printed_docs().items():
         path.write_text(text, encoding="utf-8")
+
+
+def signing_key_of(log: Path) -> Path:
+    """Where a hall's signing key is when nothing else is said."""
+    return log.with_name(log.name + ".signing.pem")
 
 
 def run(job: "Coroutine[Any, Any, None]") -> None:

@@ -263,7 +263,12 @@ class HallClosed(Fact, frozen=True, kw_only=True):
 
 
 class DaySealed(Fact, frozen=True, kw_only=True):
-    """封存: the day's log had this many facts and this Merkle root."""
+    """封存: the stream had this many facts before this one, and this Merkle root.
+
+    A stream may be sealed again when facts came later; each seal covers all before it.
+
+    root: RFC 9162 over the rows (floor/seals.py), 64 hexadecimal digits.
+    """
 
     size: int
     root: str

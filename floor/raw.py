@@ -1,0 +1,112 @@
+"""The rows of a log as they stand, undecoded: what proofs and audits are made of.
+
+Nothing here trusts a row. Names come as bytes, since a log that somebody wrote into
+need not hold text where text belongs.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from floor.log import LOCK_TIMEOUT_S, LogUnreadable
+from floor.seals import Row
+
+COLUMNS = "originator_id, originator_version, topic, state"
+# Each page is its own short transaction, so that reading a year does not keep the
+# write-ahead log from being emptied.
+PAGE_ROWS = 2_000
+ROWID_MAX = 2**63 - 1
+
+
+def rows(path: Path, *, since: int = 0) -> Iterator[Row]:
+    """All rows in the order of writing, which is the order of reading a log.
+
+    Args:
+        path: the log.
+        since: rows up to this row number are left out; no fact has a position beyond
+            its row number.
+
+    Raises:
+        LogUnreadable: it is missing, or no log.
+    """
+    return chain.from_iterable(_pages(path, since))
+
+
+def _pages(path: Path, since: int) -> Iterator[list[Row]]:
+    last = (
+        "SELECT rowid FROM stored_events "
+        "WHERE rowid > ? ORDER BY rowid LIMIT 1 OFFSET ?"
+    )
+    page = (
+        f"SELECT {COLUMNS} FROM stored_events "
+        "WHERE rowid > ? AND rowid <= ? ORDER BY rowid"
+    )
+    with closing(_opened(path)) as connection:
+        while end := _fetched(path, connection, last, (since, PAGE_ROWS - 1)):
+            yield _fetched(path, connection, page, (since, end[0][0]))
+            since = end[0][0]
+        yield _fetched(path, connection, page, (since, ROWID_MAX))
+
+
+def rows_of(path: Path, stream: str) -> Iterator[Row]:
+    """The rows of one stream, in order of version."""
+    page = (
+        f"SELECT {COLUMNS} FROM stored_events WHERE originator_id = ? "
+        "ORDER BY originator_version LIMIT ? OFFSET ?"
+    )
+    with closing(_opened(path)) as connection:
+        done = 0
+        while found := _fetched(path, connection, page, (stream, PAGE_ROWS, done)):
+            yield from found
+            done += len(found)
+
+
+def rows_by_stream(path: Path) -> Iterator[Row]:
+    """All rows, stream by stream in the order of their bytes, each by version."""
+    for stream in streams(path):
+        yield from rows_of(path, stream)
+
+
+def streams(path: Path) -> list[str]:
+    """The streams of a log, in the order of their bytes."""
+    with closing(_opened(path)) as connection:
+        every = "SELECT DISTINCT originator_id FROM stored_events"
+        found = [row[0] for row in _fetched(path, connection, every, ())]
+    names = sorted(name for name in found if isinstance(name, bytes))
+    return [name.decode("utf-8", "surrogateescape") for name in names]
+
+
+def newest_stream(path: Path) -> str:
+    """The stream that the log's last row is in; empty for an empty log."""
+    last = "SELECT originator_id FROM stored_events ORDER BY rowid DESC LIMIT 1"
+    with closing(_opened(path)) as connection:
+        found = _fetched(path, connection, last, ())
+    return found[0][0].decode("utf-8", "replace") if found else ""
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    if not path.is_file():
+        raise LogUnreadable(f"没有日志文件 {path.name}", f"There is no log {path.name}")
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=LOCK_TIMEOUT_S
+    )
+    connection.text_factory = bytes
+    return connection
+
+
+def _fetched(
+    path: Path, connection: sqlite3.Connection, statement: str, words: tuple[Any, ...]
+) -> list[Any]:
+    try:
+        connection.execute("PRAGMA query_only=1")
+        # Checkpoints of the write-ahead log are the writer's, as in floor/log.py.
+        connection.execute("PRAGMA wal_autocheckpoint=0")
+        return connection.execute(statement, words).fetchall()
+    except (sqlite3.Error, UnicodeEncodeError) as error:
+        raise LogUnreadable(
+            f"{path.name} 不是可用的日志：{error}",
+            f"{path.name} is not a usable log: {error}",
+        ) from None
