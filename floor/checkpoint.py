@@ -149,7 +149,16 @@ class SigningKey:
         return Key(name, self._secret.public_key())
 
     def sign(self, checkpoint: Checkpoint) -> str:
-        """The checkpoint as a signed note, under the name of its hall."""
+        """The checkpoint as a signed note, under the name of its hall.
+
+        Raises:
+            Unusable: the stream is not named as a hall's streams are.
+        """
+        if not _is_name(checkpoint.origin):
+            raise Unusable(
+                f"不能为 {checkpoint.origin!r} 签名",
+                f"The name {checkpoint.origin!r} cannot be signed",
+            )
         return self.note(checkpoint.text, hall_of(checkpoint.origin))
 
     def note(self, text: str, name: str) -> str:

@@ -54,12 +54,14 @@ def _pages(path: Path, since: int) -> Iterator[list[Row]]:
 def rows_of(path: Path, stream: str) -> Iterator[Row]:
     """The rows of one stream, in order of version."""
     page = (
-        f"SELECT {COLUMNS} FROM stored_events WHERE originator_id = ? "
+        f"SELECT {COLUMNS} FROM stored_events "
+        "WHERE originator_id = CAST(? AS TEXT) "
         "ORDER BY originator_version LIMIT ? OFFSET ?"
     )
+    name = stream.encode("utf-8", "surrogateescape")  # As `streams` gives it.
     with closing(_opened(path)) as connection:
         done = 0
-        while found := _fetched(path, connection, page, (stream, PAGE_ROWS, done)):
+        while found := _fetched(path, connection, page, (name, PAGE_ROWS, done)):
             yield from found
             done += len(found)
 
@@ -105,7 +107,7 @@ def _fetched(
         # Checkpoints of the write-ahead log are the writer's, as in floor/log.py.
         connection.execute("PRAGMA wal_autocheckpoint=0")
         return connection.execute(statement, words).fetchall()
-    except (sqlite3.Error, UnicodeEncodeError) as error:
+    except sqlite3.Error as error:
         raise LogUnreadable(
             f"{path.name} 不是可用的日志：{error}",
             f"{path.name} is not a usable log: {error}",

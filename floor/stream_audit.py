@@ -91,7 +91,8 @@ class StreamAudit:
         self._gap = 0
         self._found: list[Finding] = []
         self._tree = Frontier()
-        self._head = leaf_head(stream)
+        # A name that is not even text leaves nothing that could be hashed.
+        self._head = leaf_head(stream if isinstance(stream, bytes) else b"")
         self._check_stop()
 
     def take(
@@ -179,7 +180,13 @@ class StreamAudit:
             )
 
     def _believed(self, stated: list[Stated], leaves: list[bytes]) -> int:
-        """How many hashes of the list some seal or checkpoint confirms."""
+        """How many hashes of the list are confirmed.
+
+        By seals as well as checkpoints; but where a checkpoint fails, whoever rewrote
+        the rows may have rewritten seals and list to fit, and only checkpoints count.
+        """
+        if any(each.holds is False and each.place is None for each in stated):
+            stated = [each for each in stated if each.place is None]
         for each in sorted(stated, key=lambda each: -each.size):
             if each.size <= len(leaves) and root_of(leaves[: each.size]) == each.root:
                 return each.size
@@ -207,6 +214,11 @@ class StreamAudit:
             why = "没有叶表", "there is no leaf list"
         elif self._changed:
             why = "叶表本身也被改动", "the leaf list was changed as well"
+        elif stated.place is None:
+            why = (
+                "叶表与各行一起被改写",
+                "the leaf list was rewritten together with the rows",
+            )
         else:
             why = (
                 "叶表与各行相符，被改动的是封存本身，或是各行连同叶表",
