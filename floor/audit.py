@@ -10,8 +10,8 @@ believed up to the size at which a seal or a checkpoint states its root; then th
 row with another leaf is the changed one, and no other.
 """
 
-from collections.abc import Iterable
-from itertools import groupby
+from collections.abc import Iterable, Sequence
+from itertools import groupby, islice
 from operator import itemgetter
 
 import msgspec
@@ -24,6 +24,7 @@ from floor.stream_audit import Finding, Place, StreamAudit, as_text
 
 # A log of a newer release would have a finding for every row; a person reads some.
 FINDINGS_MAX = 200
+MANY = 1_000  # Rows taken at once, where all is well.
 
 
 class Report(msgspec.Struct):
@@ -79,7 +80,7 @@ def verify(
         lists: the leaf lists beside it.
         checkpoints: of its streams, their signatures checked already.
     """
-    audit = _Audit(lists, list(checkpoints))
+    audit = Audit(lists, list(checkpoints))
     for stream, run in groupby(rows, itemgetter(0)):
         audit.take(stream, run)
     return audit.conclude()
@@ -93,68 +94,103 @@ class _Names(dict[bytes, str]):
         return self[topic]
 
 
-class _Audit:
+class Audit:
     """The pass over all rows."""
 
-    def __init__(self, lists: LeafLists | None, checkpoints: list[Checkpoint]) -> None:
+    def __init__(
+        self, lists: LeafLists | None, checkpoints: Sequence[Checkpoint]
+    ) -> None:
         self._lists = lists
         self._checkpoints = checkpoints
-        self._streams: dict[bytes, StreamAudit] = {}
-        self._orders: dict[str, _Order] = {}
+        self.streams: dict[bytes, StreamAudit] = {}
+        self.orders: dict[str, Order] = {}
+        self.elsewhere: set[str] = set()  # Streams that another pass has audited.
         self._names = _Names()
-        self._report = Report(checkpoints=len(checkpoints))
+        self.report = Report(checkpoints=len(checkpoints))
 
     def take(self, stream: bytes, run: Iterable[Row]) -> None:
         """Rows of one stream that follow each other in the log."""
-        names, decode = self._names, facts.decode
-        audit = self._streams.get(stream)
+        audit = self.streams.get(stream)
         if audit is None:
-            audit = self._streams[stream] = self._begun(stream)
-        order = self._orders.setdefault(hall_of(audit.name), _Order())
-        take, expected, count = audit.take, order.expected, 0
-        fact: Fact | None
-        for _, version, topic, state in run:
-            count += 1
-            try:
-                fact = decode(names[topic], state)
-                position = fact.position
-            except (ValueError, TypeError) as error:  # Not ours, or not fitting.
-                fact, position = None, expected
-                self._find(
-                    Place(audit.name, version, expected, names[topic]),
-                    f"无法读取：{error}",
-                    f"cannot be read: {error}",
-                )
-            if position == expected:
-                expected += 1
-            else:
-                place = Place(audit.name, version, expected, names[topic])
-                if not order.goes_on(position, expected):
-                    self._find(
-                        place,
-                        f"此处应是位置{expected}，却写着{position}",
-                        f"position {expected} belongs here, {position} is written",
-                    )
-                expected = order.expected
-            take(version, topic, state, fact, expected - 1)
-        order.expected = expected
-        self._report.facts += count
+            audit = self.streams[stream] = self._begun(stream)
+        order = self.orders.setdefault(hall_of(audit.name), Order())
+        run = iter(run)
+        while rows := list(islice(run, MANY)):
+            self.report.facts += len(rows)
+            if not self._take_many(audit, order, rows):
+                for row in rows:
+                    self._take_one(audit, order, row)
+
+    def take_trees(self, stream: bytes, rows: Sequence[Row]) -> bool:
+        """Rows whose order was audited elsewhere; whether they can be read at all."""
+        audit = self.streams.get(stream)
+        if audit is None:
+            audit = self.streams[stream] = self._begun(stream)
+        try:
+            for _, version, topic, state in rows:
+                fact = facts.decode(self._names[topic], state)
+                audit.take(version, topic, state, fact, fact.position)
+        except (ValueError, TypeError):
+            return False
+        return True
+
+    def _take_many(self, audit: StreamAudit, order: "Order", rows: list[Row]) -> bool:
+        """Rows of which nothing is to be said; else none of them is taken."""
+        _, versions, topics, states = zip(*rows, strict=True)
+        names, decode = self._names, facts.decode
+        try:
+            positions = [
+                decode(names[topic], state).position
+                for topic, state in zip(topics, states, strict=True)
+            ]
+        except (ValueError, TypeError):
+            return False
+        after = order.expected + len(rows)
+        if positions != list(range(order.expected, after)):
+            return False
+        if not audit.take_many(versions, topics, states):
+            return False
+        order.expected = after
+        return True
+
+    def _take_one(self, audit: StreamAudit, order: "Order", row: Row) -> None:
+        _, version, topic, state = row
+        expected = order.expected
+        place = Place(audit.name, version, expected, self._names[topic])
+        fact: Fact | None = None
+        position = expected
+        try:
+            fact = facts.decode(self._names[topic], state)
+            position = fact.position
+        except (ValueError, TypeError) as error:  # Not ours, or not fitting.
+            self._find(place, f"无法读取：{error}", f"cannot be read: {error}")
+        if not order.take(position):
+            self._find(
+                place,
+                f"此处应是位置{expected}，却写着{position}",
+                f"position {expected} belongs here, {position} is written",
+            )
+        # Where rows before it are gone, its own position is right after all.
+        audit.take(version, topic, state, fact, order.expected - 1)
 
     def conclude(self) -> Report:
-        report = self._report
-        for audit in self._streams.values():
+        self.conclude_streams()
+        self._find_absent()
+        return self.report
+
+    def conclude_streams(self) -> None:
+        report = self.report
+        for audit in self.streams.values():
             for finding in audit.conclude():
                 self._add(finding)
             report.seals += len(audit.seals)
             report.unsealed += audit.size - audit.covered
             report.unlisted += bool(audit.seals) and not audit.listed
-        report.streams = len(self._streams)
-        self._find_absent()
-        return report
+        report.streams += len(self.streams)
 
     def _find_absent(self) -> None:
         """Streams that a list or a checkpoint knows, and the log does not."""
-        known = {audit.name for audit in self._streams.values()}
+        known = {audit.name for audit in self.streams.values()} | self.elsewhere
         sizes = dict(self._lists.streams()) if self._lists else {}
         for stated in self._checkpoints:
             sizes[stated.origin] = max(sizes.get(stated.origin, 0), stated.size)
@@ -175,14 +211,14 @@ class _Audit:
         self._add(Finding(place, zh, en))
 
     def _add(self, finding: Finding) -> None:
-        if len(self._report.findings) < FINDINGS_MAX:
-            self._report.findings.append(finding)
+        if len(self.report.findings) < FINDINGS_MAX:
+            self.report.findings.append(finding)
         else:
-            self._report.more += 1
+            self.report.more += 1
 
 
-class _Order:
-    """The positions of a hall: one after the other over all its streams.
+class Order:
+    """The positions of a hall: one after the other over all its streams, from 1.
 
     After a position that is not the next, either the row is wrong or rows before it
     are gone. The next row tells which, so that one change is found once.
@@ -192,9 +228,10 @@ class _Order:
         self.expected = 1
         self._either = (0, 0)
 
-    def goes_on(self, position: int, expected: int) -> bool:
-        """Whether this is the next position after all; sets the next."""
-        if (expected, position) == self._either:
+    def take(self, position: int) -> bool:
+        """Whether this is the next position; sets the one after it."""
+        expected = self.expected
+        if position == expected or self._either == (expected, position):
             self.expected = position + 1
             return True
         self.expected = expected + 1

@@ -6,7 +6,7 @@ one; both are some 15 hashes for a whole day, and whoever checks them needs noth
 else. Pure: bytes in, bytes out. Source: RFC 9162, section 2.1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 HASH_BYTES = 32
@@ -43,13 +43,24 @@ class Frontier:
 
     def append(self, leaf: bytes) -> None:
         """Add the hash of the next leaf."""
-        peaks = self._peaks
-        odd = self.size
+        peaks, odd = self._peaks, self.size
         self.size = odd + 1
         while odd & 1:  # Every full pair becomes the node above it.
             leaf = sha256(NODE + peaks.pop() + leaf).digest()
             odd >>= 1
         peaks.append(leaf)
+
+    def extend(self, leaves: Iterable[bytes]) -> None:
+        """Add the hashes of the next leaves; as one by one, but faster."""
+        peaks, size = self._peaks, self.size
+        for leaf in leaves:
+            odd = size
+            size += 1
+            while odd & 1:
+                leaf = sha256(NODE + peaks.pop() + leaf).digest()
+                odd >>= 1
+            peaks.append(leaf)
+        self.size = size
 
     def root(self) -> bytes:
         """The root over the leaves so far."""
@@ -64,8 +75,7 @@ class Frontier:
 def root_of(leaves: Sequence[bytes]) -> bytes:
     """The root over these leaf hashes."""
     tree = Frontier()
-    for leaf in leaves:
-        tree.append(leaf)
+    tree.extend(leaves)
     return tree.root()
 
 

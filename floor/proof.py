@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from floor import facts, raw
-from floor.audit import Report, verify
+from floor.audit import Report
 from floor.checkpoint import (
     Checkpoint,
     Key,
@@ -20,6 +20,7 @@ from floor.checkpoint import (
     hall_of,
     read,
 )
+from floor.halves import verify_log
 from floor.merkle import includes, inclusion_proof
 from floor.refusals import Unusable
 from floor.seals import LeafLists, Row, leaf_of
@@ -86,7 +87,7 @@ def inspect(
             found.append(Finding(Place(name), error.message["zh"], error.message["en"]))
     if against is not None:
         found += differences(raw.rows_by_stream(path), raw.rows_by_stream(against))
-    report = verify(raw.rows(path), LeafLists(path), checkpoints)
+    report = verify_log(path, checkpoints)
     report.findings += found
     return report
 
@@ -244,29 +245,13 @@ def _key(row: Row) -> tuple[bytes, int]:
 
 
 def _place(row: Row) -> Place:
-    return Place(as_text(row[0]), row[1], _position(row), as_text(row[2]))
-
-
-class _Numbered(msgspec.Struct, gc=False):
-    """Of a fact, its position alone."""
-
-    position: int = 0
-
-
-_NUMBERED = msgspec.json.Decoder(_Numbered)
-
-
-def _position(row: Row) -> int:
-    try:
-        return _NUMBERED.decode(row[3]).position
-    except (ValueError, TypeError):
-        return 0
+    return Place(as_text(row[0]), row[1], raw.position_of(row), as_text(row[2]))
 
 
 def _row_at(path: Path, position: int, stream: str) -> Row:
     # A position never exceeds its row number, so the search begins there.
     for row in raw.rows(path, since=max(position, 1) - 1):
-        if _position(row) == position and stream in ("", as_text(row[0])):
+        if raw.position_of(row) == position and stream in ("", as_text(row[0])):
             return row
     raise NotProvable(
         f"日志中没有位置{position}", f"The log has no position {position}"

@@ -11,6 +11,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from floor.log import LOCK_TIMEOUT_S, LogUnreadable
 from floor.seals import Row
 
@@ -21,34 +23,37 @@ PAGE_ROWS = 2_000
 ROWID_MAX = 2**63 - 1
 
 
-def rows(path: Path, *, since: int = 0) -> Iterator[Row]:
+def rows(
+    path: Path, *, since: int = -ROWID_MAX, until: int = ROWID_MAX
+) -> Iterator[Row]:
     """All rows in the order of writing, which is the order of reading a log.
 
     Args:
         path: the log.
         since: rows up to this row number are left out; no fact has a position beyond
             its row number.
+        until: rows beyond this row number are left out.
 
     Raises:
         LogUnreadable: it is missing, or no log.
     """
-    return chain.from_iterable(_pages(path, since))
+    return chain.from_iterable(_pages(path, since, until))
 
 
-def _pages(path: Path, since: int) -> Iterator[list[Row]]:
+def _pages(path: Path, since: int, until: int) -> Iterator[list[Row]]:
     last = (
         "SELECT rowid FROM stored_events "
-        "WHERE rowid > ? ORDER BY rowid LIMIT 1 OFFSET ?"
+        "WHERE rowid > ? AND rowid <= ? ORDER BY rowid LIMIT 1 OFFSET ?"
     )
     page = (
         f"SELECT {COLUMNS} FROM stored_events "
         "WHERE rowid > ? AND rowid <= ? ORDER BY rowid"
     )
     with closing(_opened(path)) as connection:
-        while end := _fetched(path, connection, last, (since, PAGE_ROWS - 1)):
+        while end := _fetched(path, connection, last, (since, until, PAGE_ROWS - 1)):
             yield _fetched(path, connection, page, (since, end[0][0]))
             since = end[0][0]
-        yield _fetched(path, connection, page, (since, ROWID_MAX))
+        yield _fetched(path, connection, page, (since, until))
 
 
 def rows_of(path: Path, stream: str) -> Iterator[Row]:
@@ -66,6 +71,16 @@ def rows_of(path: Path, stream: str) -> Iterator[Row]:
             done += len(found)
 
 
+def rows_after(path: Path, stream: bytes, since: int, until: int) -> list[Row]:
+    """The rows of one stream in a part of the log, in the order of writing."""
+    part = (
+        f"SELECT {COLUMNS} FROM stored_events WHERE originator_id = CAST(? AS TEXT) "
+        "AND rowid > ? AND rowid <= ? ORDER BY rowid"
+    )
+    with closing(_opened(path)) as connection:
+        return _fetched(path, connection, part, (stream, since, until))
+
+
 def rows_by_stream(path: Path) -> Iterator[Row]:
     """All rows, stream by stream in the order of their bytes, each by version."""
     for stream in streams(path):
@@ -81,12 +96,36 @@ def streams(path: Path) -> list[str]:
     return [name.decode("utf-8", "surrogateescape") for name in names]
 
 
+def last_row(path: Path) -> int:
+    """The number of the last row; 0 for an empty log."""
+    last = "SELECT MAX(rowid) FROM stored_events"
+    with closing(_opened(path)) as connection:
+        return _fetched(path, connection, last, ())[0][0] or 0
+
+
 def newest_stream(path: Path) -> str:
     """The stream that the log's last row is in; empty for an empty log."""
     last = "SELECT originator_id FROM stored_events ORDER BY rowid DESC LIMIT 1"
     with closing(_opened(path)) as connection:
         found = _fetched(path, connection, last, ())
     return found[0][0].decode("utf-8", "replace") if found else ""
+
+
+class _Numbered(msgspec.Struct, gc=False):
+    """Of a fact, its position alone."""
+
+    position: int = 0
+
+
+_NUMBERED = msgspec.json.Decoder(_Numbered)
+
+
+def position_of(row: Row) -> int:
+    """The position that a row states; 0 where it cannot be read."""
+    try:
+        return _NUMBERED.decode(row[3]).position
+    except (ValueError, TypeError):
+        return 0
 
 
 def _opened(path: Path) -> sqlite3.Connection:

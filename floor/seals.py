@@ -27,7 +27,7 @@ from floor.merkle import HASH_BYTES, LEAF, Frontier
 #: row that was tampered with need not be text.
 Row = tuple[bytes, int, bytes, bytes]
 
-# Version and length of the state, then the length of a name before it.
+# The version and the length of the state; the length of a name.
 NUMBERS = Struct(">QI")
 LENGTH = Struct(">I")
 
@@ -35,26 +35,22 @@ LENGTH = Struct(">I")
 def leaf_of(stream: bytes, version: int, topic: bytes, state: bytes) -> bytes:
     """The leaf of a row: all that the row says, each part told from the next.
 
-    SHA-256 over 0x00, stream, version, topic and state, with the lengths of the three
-    names and texts (big-endian; the version has 8 bytes, a length 4). Neither rowid nor
+    SHA-256 over 0x00, stream, topic, version and state; before each name and text its
+    length. Lengths have 4 bytes, the version 8, big-endian. Neither rowid nor
     notification id, so that a copy in another storage has the same root.
 
     Raises:
         TypeError, struct.error: the columns are not of these kinds.
     """
     numbers = NUMBERS.pack(version, len(state))
-    return sha256(leaf_head(stream) + numbers + named(topic) + state).digest()
+    return sha256(leaf_head(stream, topic) + numbers + state).digest()
 
 
-def leaf_head(stream: bytes) -> bytes:
-    """What the leaves of a stream begin with."""
-    return LEAF + LENGTH.pack(len(stream)) + stream
-
-
-@lru_cache(maxsize=256)  # A log has few topics and very many rows.
-def named(topic: bytes) -> bytes:
-    """A topic as it stands in a leaf, with its length."""
-    return LENGTH.pack(len(topic)) + topic
+@lru_cache(maxsize=1_000)  # Some streams at a time, each with a few dozen topics.
+def leaf_head(stream: bytes, topic: bytes) -> bytes:
+    """What the leaves of a topic in a stream begin with."""
+    lengths = LENGTH.pack(len(stream)), LENGTH.pack(len(topic))
+    return LEAF + lengths[0] + stream + lengths[1] + topic
 
 
 class StreamTree:

@@ -6,15 +6,15 @@ stream is signed.
 
 import struct
 from collections.abc import Iterable, Iterator
-from hashlib import sha256
 
 import msgspec
 
 from floor.checkpoint import Checkpoint
 from floor.facts import DaySealed, Fact
 from floor.merkle import HASH_BYTES, Frontier, root_of
-from floor.seals import NUMBERS, LeafLists, leaf_head, named
+from floor.seals import LeafLists, leaf_of
 
+SEAL = DaySealed.__name__.encode()
 NO_LEAF = bytes(HASH_BYTES)  # Of a row whose columns are not even of the right kind.
 
 
@@ -92,7 +92,7 @@ class StreamAudit:
         self._found: list[Finding] = []
         self._tree = Frontier()
         # A name that is not even text leaves nothing that could be hashed.
-        self._head = leaf_head(stream if isinstance(stream, bytes) else b"")
+        self._stream = stream if isinstance(stream, bytes) else b""
         self._check_stop()
 
     def take(
@@ -103,8 +103,7 @@ class StreamAudit:
             self._take_early(version, topic, state, fact, position)
             return
         try:
-            numbers = NUMBERS.pack(version, len(state))
-            leaf = sha256(self._head + numbers + named(topic) + state).digest()
+            leaf = leaf_of(self._stream, version, topic, state)
         except (TypeError, struct.error):
             leaf = NO_LEAF
         if self._kept:
@@ -117,6 +116,38 @@ class StreamAudit:
             self._check_stop()
         if self._early:
             self._take_late()
+
+    def take_many(
+        self,
+        versions: tuple[int, ...],
+        topics: tuple[bytes, ...],
+        states: tuple[bytes, ...],
+    ) -> bool:
+        """Many rows at once, if nothing is to be said of any; else none of them.
+
+        The same as `take` for each, in half the time: nearly all rows of nearly all
+        logs go this way.
+        """
+        size = self.size + len(versions)
+        if versions != tuple(range(self.size + 1, size + 1)):
+            return False
+        if self._early or SEAL in topics or any(at <= size for at in self._stops):
+            return False
+        stream = self._stream
+        try:
+            leaves = [
+                leaf_of(stream, version, topic, state)
+                for version, topic, state in zip(versions, topics, states, strict=True)
+            ]
+        except (TypeError, struct.error):
+            return False
+        if self._kept:
+            kept = self._kept[self.size * HASH_BYTES : size * HASH_BYTES]
+            if kept != b"".join(leaves):
+                return False
+        self._tree.extend(leaves)
+        self.size = size
+        return True
 
     @property
     def root(self) -> bytes:

@@ -1,5 +1,7 @@
 """Whoever changes the past is found, and the row that was changed is named."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -7,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from floor import audit, raw
+from floor import audit, halves, raw
 from floor.audit import Report, verify
 from floor.checkpoint import Checkpoint
 from floor.facts import DaySealed
@@ -30,6 +32,12 @@ def lists(tmp_path_factory: pytest.TempPathFactory) -> LeafLists:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return HALL.write(tmp_path / "events.db")
+
+
+@pytest.fixture(params=[1, 1_000], autouse=True)
+def many(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything is found, however many rows are taken at once."""
+    monkeypatch.setattr(audit, "MANY", request.param)
 
 
 def audited(path: Path, *checkpoints: Checkpoint) -> Report:
@@ -105,7 +113,7 @@ BYTES = [
 ]
 
 
-@pytest.mark.parametrize("mask", [0x01, 0x20, 0xFF])
+@pytest.mark.parametrize("mask", [0x01, 0x80])
 def test_every_byte_of_a_sealed_day_is_guarded(lists: LeafLists, mask: int) -> None:
     """Each single byte of each sealed row's topic and state, one after the other."""
     assert len(BYTES) > 1_000
@@ -456,3 +464,79 @@ def test_findings_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     report = verify([(row[0], row[1], b"Unknown", row[3]) for row in ROWS])
     assert (len(report.findings), report.more) == (3, len(ROWS) - 3)
     assert "另有11处" in report.text
+
+
+# ── In halves ───────────────────────────────────────────────────────────────
+
+TAMPERINGS = [
+    f"DELETE FROM stored_events WHERE {IN_MONDAY} = 4",
+    f"DELETE FROM stored_events WHERE {IN_MONDAY} = 1",
+    "DELETE FROM stored_events WHERE rowid = 1",
+    "DELETE FROM stored_events WHERE rowid = 13",
+    "DELETE FROM stored_events WHERE rowid BETWEEN 2 AND 12",
+    "DELETE FROM stored_events WHERE rowid > 9",
+    f"UPDATE stored_events SET topic = 'NoShowDeclared' WHERE {IN_MONDAY} = 4",
+    f"UPDATE stored_events SET topic = 'NoFact' WHERE {IN_MONDAY} = 6",
+    "UPDATE stored_events SET topic = 'NoFact' WHERE rowid = 14",
+    f"UPDATE stored_events SET originator_version = 99 WHERE {IN_MONDAY} = 4",
+    f"UPDATE stored_events SET rowid = 999 WHERE {IN_MONDAY} = 1",
+    f"UPDATE stored_events SET rowid = 999 WHERE {IN_MONDAY} = 7",
+    "UPDATE stored_events SET originator_id = NULL WHERE rowid = 5",
+    "UPDATE stored_events SET originator_id = 'hall-2/x' WHERE rowid = 14",
+    "UPDATE stored_events SET state = NULL WHERE rowid = 5",
+    "UPDATE stored_events SET state = CAST(replace(state, 'zonghe', 'zongha') AS BLOB) "
+    "WHERE rowid = 3",
+]
+
+
+@pytest.fixture
+def in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other half in a thread, which starts at once."""
+    monkeypatch.setattr(
+        halves, "ProcessPoolExecutor", lambda n, mp_context: ThreadPoolExecutor(n)
+    )
+
+
+def middles(path: Path) -> range:
+    return range(min(raw.last_row(path), len(ROWS)) + 1)
+
+
+@pytest.mark.usefixtures("in_threads")
+def test_a_sound_log_is_sound_wherever_it_is_cut(path: Path) -> None:
+    stated = [checkpoint_of(MONDAY, n) for n in (0, 4, 11)] + [
+        checkpoint_of(TUESDAY, 1)
+    ]
+    whole = audited(path, *stated)
+    assert whole.sound
+    for middle in middles(path):
+        assert halves.in_halves(path, stated, middle, 14) == whole
+
+
+@pytest.mark.usefixtures("in_threads")
+@pytest.mark.parametrize("tampering", TAMPERINGS)
+def test_no_cut_hides_what_was_changed(path: Path, tampering: str) -> None:
+    tamper(path, tampering)
+    assert not audited(path).sound
+    for middle in middles(path):
+        cut = halves.in_halves(path, (), middle, raw.last_row(path))
+        assert cut is None or not cut.sound
+
+
+@pytest.mark.usefixtures("in_threads")
+def test_no_cut_hides_a_missing_end(path: Path) -> None:
+    stated = [checkpoint_of(TUESDAY, 2)]
+    tamper(path, "DELETE FROM stored_events WHERE rowid = 14")
+    for middle in middles(path):
+        cut = halves.in_halves(path, stated, middle, 13)
+        assert cut is None or not cut.sound
+
+
+def test_a_large_log_is_audited_by_two_processes(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(halves, "HALVES_FROM_ROWS", 1)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    assert halves.verify_log(path) == audited(path)
+    change_a_row(path)
+    assert halves.verify_log(path) == audited(path)
+    assert only(halves.verify_log(path)).place.version == 4

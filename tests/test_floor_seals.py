@@ -31,10 +31,9 @@ def test_a_leaf_is_all_that_a_row_says() -> None:
     data = (
         b"\x00"
         + b"\x00\x00\x00\x08" + b"hall-1/x"
+        + b"\x00\x00\x00\x0a" + b"HallClosed"
         + b"\x00\x00\x00\x00\x00\x00\x00\x07"
-        + b"\x00\x00\x00\x02"
-        + b"\x00\x00\x00\x0aHallClosed"
-        + b"{}"
+        + b"\x00\x00\x00\x02" + b"{}"
     )  # fmt: skip
     assert leaf_of(b"hall-1/x", 7, b"HallClosed", b"{}") == sha256(data).digest()
 
