@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequen
 from contextlib import asynccontextmanager, closing, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -31,6 +31,7 @@ RULEBOOK = HERE / "scoring" / "rulebook.toml"
 DEMO = HERE / "demo"
 PORT = 8700
 URL = f"http://127.0.0.1:{PORT}"
+FILE = click.Path(path_type=Path, dir_okay=False)
 
 log_option = click.option(
     "--log",
@@ -66,7 +67,7 @@ lang_option = click.option(
 
 signing_key_option = click.option(
     "--signing-key",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     envvar="JIAOHAO_SIGNING_KEY",
     help="签名密钥，宜另存他处 Signing key; best kept away from the log.",
 )
@@ -294,16 +295,14 @@ def checkpoint(log: Path, signing_key: Path | None, stream: str) -> None:
 @main.command()
 @log_option
 @signing_key_option
-@click.option(
-    "--checkpoint", "kept", type=click.File(), multiple=True, help="检查点 File."
-)
+@click.option("--checkpoint", "kept", type=FILE, multiple=True, help="检查点 Kept one.")
 @click.option("--key", multiple=True, help="验证公钥 Verification key (vkey).")
-@click.option("--against", type=click.Path(path_type=Path), help="副本 A copy.")
+@click.option("--against", type=FILE, help="副本 A copy of the log.")
 @click.option("--keep-leaves", is_flag=True, help="补齐叶表 Make missing leaf lists.")
 def verify(
     log: Path,
     signing_key: Path | None,
-    kept: tuple[TextIO, ...],
+    kept: tuple[Path, ...],
     key: tuple[str, ...],
     against: Path | None,
     keep_leaves: bool,
@@ -311,22 +310,19 @@ def verify(
     """核查 Whether the log is what was written; names the fact that is not."""
     from floor import proof
 
-    notes = {file.name: file.read() for file in kept}
     own = signing_key or signing_key_of(log)
     report = with_sentences(
-        lambda: proof.inspect(log, notes, key, signing_key=own, against=against)
+        lambda: proof.inspect(log, kept, key, signing_key=own, against=against)
     )
     if report.sound and keep_leaves:
-        with_sentences(lambda: proof.keep_leaves(log))
+        report.unlisted -= with_sentences(lambda: proof.keep_leaves(log))
     click.echo(report.text)
     sys.exit(0 if report.sound else 1)
 
 
 @main.command()
 @log_option
-@click.option(
-    "--position", type=click.IntRange(1), required=True, help="位置 Position."
-)
+@click.option("--position", type=click.IntRange(1), required=True, help="位置 Where.")
 @click.option("--stream", default="", help="流 Stream, where the log has many halls.")
 def prove(log: Path, position: int, stream: str) -> None:
     """证明 One fact's proof under the newest seal of its stream, as JSON."""

@@ -5,7 +5,7 @@ newest seal of its stream; a comparison names where two copies of a log part.
 """
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -58,7 +58,7 @@ class Proof(msgspec.Struct, frozen=True):
 
 def inspect(
     path: Path,
-    notes: Mapping[str, str] | None = None,
+    kept: Iterable[Path] = (),
     vkeys: Iterable[str] = (),
     *,
     signing_key: Path | None = None,
@@ -68,7 +68,7 @@ def inspect(
 
     Args:
         path: the log.
-        notes: signed checkpoints that were kept, by the names of their files.
+        kept: files of signed checkpoints.
         vkeys: verification keys, as they were handed out.
         signing_key: where no vkey is given, the file whose public half is used.
         against: another copy of the log.
@@ -76,15 +76,19 @@ def inspect(
     Raises:
         LogUnreadable: a log is missing, or is none.
         Unusable: a key cannot be used.
+        OSError: a file of `kept` cannot be read.
     """
     keys = [Key.read(vkey) for vkey in vkeys]
     checkpoints, found = [], []
-    for name, note in (notes or {}).items():
+    for file in kept:
+        note = file.read_text("utf-8", "replace")
         trusted = keys or _own_keys(note, signing_key)
         try:
             checkpoints.append(read(note, trusted))
         except NotGenuine as error:
-            found.append(Finding(Place(name), error.message["zh"], error.message["en"]))
+            found.append(
+                Finding(Place(file.name), error.message["zh"], error.message["en"])
+            )
     if against is not None:
         found += differences(raw.rows_by_stream(path), raw.rows_by_stream(against))
     report = verify_log(path, checkpoints)
@@ -152,7 +156,7 @@ def proven(proof: Proof, root: str = "") -> bool:
         )
         hashes = [bytes.fromhex(hash) for hash in proof.hashes]
         trusted = bytes.fromhex(root or proof.root)
-    except ValueError:
+    except (ValueError, struct.error):
         return False
     return (
         leaf.hex() == proof.leaf
