@@ -100,7 +100,7 @@ class Audit:
     def __init__(
         self, lists: LeafLists | None, checkpoints: Sequence[Checkpoint]
     ) -> None:
-        self._lists = lists
+        self._lists = lists.as_of_now() if lists else None
         self._checkpoints = checkpoints
         self.streams: dict[bytes, StreamAudit] = {}
         self.orders: dict[str, Order] = {}

@@ -35,21 +35,25 @@ def verify_log(path: Path, checkpoints: Sequence[Checkpoint] = ()) -> Report:
     Raises:
         LogUnreadable: it is missing, or no log.
     """
+    lists = LeafLists(path).as_of_now()  # Before the rows; see there.
     end = raw.last_row(path)
     if end >= HALVES_FROM_ROWS and (os.cpu_count() or 1) > 1:
-        report = in_halves(path, checkpoints, end // 2, end)
+        report = in_halves(path, lists, checkpoints, end // 2, end)
         if report is not None and report.sound:
             return report
-    return verify(raw.rows(path, until=end), LeafLists(path), checkpoints)
+    return verify(raw.rows(path, until=end), lists, checkpoints)
 
 
 def in_halves(
-    path: Path, checkpoints: Sequence[Checkpoint], middle: int, end: int
+    path: Path,
+    lists: LeafLists,
+    checkpoints: Sequence[Checkpoint],
+    middle: int,
+    end: int,
 ) -> Report | None:
     """The report of a sound log; None, or one with findings, for any other."""
-    lists = LeafLists(path)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as other:
-        later = other.submit(later_half, path, checkpoints, middle, end)
+        later = other.submit(later_half, path, lists, checkpoints, middle, end)
         audit = Audit(lists, checkpoints)
         for stream, run in groupby(raw.rows(path, until=middle), itemgetter(0)):
             audit.take(stream, run)
@@ -78,14 +82,18 @@ def _follows(audit: Audit, half: "Half") -> bool:
 
 
 def later_half(
-    path: Path, checkpoints: Sequence[Checkpoint], middle: int, end: int
+    path: Path,
+    lists: LeafLists,
+    checkpoints: Sequence[Checkpoint],
+    middle: int,
+    end: int,
 ) -> "Half | None":
     """Audit the rows after the middle, in a process of its own.
 
     Returns:
         None when anything is wrong.
     """
-    audit = _LaterHalf(LeafLists(path), checkpoints)
+    audit = _LaterHalf(lists, checkpoints)
     for stream, run in groupby(raw.rows(path, since=middle, until=end), itemgetter(0)):
         audit.take(stream, run)
     audit.conclude_streams()

@@ -264,7 +264,7 @@ def _row_at(path: Path, position: int, stream: str) -> Row:
 
 def _audited(path: Path, stream: str) -> tuple[StreamAudit, list[bytes]]:
     """A stream that is what its seals and its leaf list say, with its leaves."""
-    audit = StreamAudit(stream.encode(), LeafLists(path))
+    audit = StreamAudit(stream.encode(), LeafLists(path).as_of_now())
     leaves = []
     for row in raw.rows_of(path, stream):
         try:

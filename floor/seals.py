@@ -111,7 +111,22 @@ class LeafLists:
     """
 
     def __init__(self, log: Path) -> None:
+        self.log = log
         self.folder = log.with_name(log.name + ".leaves")
+        self._sizes: dict[str, int] | None = None
+
+    def as_of_now(self) -> "LeafLists":
+        """The lists as they are, though a hall goes on writing them.
+
+        A list is written after its rows, so rows that are read from now on are all
+        there: whoever compares takes the lists first, or would miss rows that were
+        never gone.
+        """
+        if self._sizes is not None:
+            return self
+        now = LeafLists(self.log)
+        now._sizes = dict(self.streams())
+        return now
 
     def read(self, stream: str) -> bytes | None:
         """The list of a stream; None when there is none.
@@ -122,13 +137,16 @@ class LeafLists:
             kept = self._file(stream).read_bytes()
         except (OSError, ValueError):
             return None
-        return kept[: len(kept) // HASH_BYTES * HASH_BYTES]
+        size = len(kept) // HASH_BYTES
+        if self._sizes is not None:
+            size = min(size, self._sizes.get(stream, 0))
+        return kept[: size * HASH_BYTES] if size else None
 
     def write(self, stream: str, leaves: bytes) -> None:
         """Keep a list, in the place of a former one; whole or not at all."""
         self.folder.mkdir(exist_ok=True)
         path = self._file(stream)
-        draft = path.with_name(path.name + ".draft")
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
         with draft.open("wb") as file:
             file.write(leaves)
             file.flush()
@@ -142,7 +160,9 @@ class LeafLists:
 
     def streams(self) -> Iterator[tuple[str, int]]:
         """Each stream that has a list, with the number of its hashes."""
-        if self.folder.is_dir():
+        if self._sizes is not None:
+            yield from self._sizes.items()
+        elif self.folder.is_dir():
             for path in sorted(self.folder.glob("*.leaves")):
                 size = path.stat().st_size // HASH_BYTES
                 yield unquote(path.name.removesuffix(".leaves")), size

@@ -156,9 +156,10 @@ class StreamAudit:
 
     @property
     def covered(self) -> int:
-        """Facts that a seal or a checkpoint covers."""
-        sizes = [each.size for each in (*self.seals, *self._checkpoints) if each.holds]
-        return max(sizes, default=0)
+        """Facts up to the last seal or checkpoint that holds, the seal among them."""
+        seals = [each.size + 1 for each in self.seals if each.holds]
+        sizes = [each.size for each in self._checkpoints if each.holds]
+        return max(*seals, *sizes, 0, 0)
 
     def conclude(self) -> Iterator[Finding]:
         """What is wrong, after the last row."""

@@ -1,6 +1,7 @@
 """Whoever changes the past is found, and the row that was changed is named."""
 
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -69,8 +70,22 @@ def test_an_untouched_log_is_what_was_written(path: Path) -> None:
     assert (report.facts, report.streams, report.seals) == (14, 3, 2)
     assert (report.checkpoints, report.unlisted) == (4, 0)
     assert report.unsealed == 2
+    assert audited(path).unsealed == 3  # The catalogue as well.
     assert "与所写一致" in report.text
     assert "is what was written" in report.text
+
+
+def test_a_hall_may_seal_while_its_log_is_verified(path: Path) -> None:
+    """The list is written after the rows that were read, and misses none of them."""
+    lists = LeafLists(path)
+
+    def rows() -> Iterator[Row]:
+        yield from ROWS[:13]
+        tree = HALL.tree(TUESDAY)
+        tree.keep(lists)
+
+    assert verify(rows(), lists).sound
+    assert not verify(ROWS[:13], lists).sound
 
 
 def test_any_storage_can_be_audited(lists: LeafLists) -> None:
@@ -509,7 +524,7 @@ def test_a_sound_log_is_sound_wherever_it_is_cut(path: Path) -> None:
     whole = audited(path, *stated)
     assert whole.sound
     for middle in middles(path):
-        assert halves.in_halves(path, stated, middle, 14) == whole
+        assert halves.in_halves(path, LeafLists(path), stated, middle, 14) == whole
 
 
 @pytest.mark.usefixtures("in_threads")
@@ -518,7 +533,7 @@ def test_no_cut_hides_what_was_changed(path: Path, tampering: str) -> None:
     tamper(path, tampering)
     assert not audited(path).sound
     for middle in middles(path):
-        cut = halves.in_halves(path, (), middle, raw.last_row(path))
+        cut = halves.in_halves(path, LeafLists(path), (), middle, raw.last_row(path))
         assert cut is None or not cut.sound
 
 
@@ -527,7 +542,7 @@ def test_no_cut_hides_a_missing_end(path: Path) -> None:
     stated = [checkpoint_of(TUESDAY, 2)]
     tamper(path, "DELETE FROM stored_events WHERE rowid = 14")
     for middle in middles(path):
-        cut = halves.in_halves(path, stated, middle, 13)
+        cut = halves.in_halves(path, LeafLists(path), stated, middle, 13)
         assert cut is None or not cut.sound
 
 
