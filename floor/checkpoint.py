@@ -241,6 +241,8 @@ def _signature(line: str) -> tuple[str, bytes]:
         raise _no_note() from None
     if dash != DASH or not _is_name(name) or len(signature) <= KEY_ID_BYTES:
         raise _no_note()
+    if b64encode(signature).decode() != written:  # One way to write each signature.
+        raise _no_note()
     return name, signature
 
 

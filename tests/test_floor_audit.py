@@ -1,6 +1,7 @@
 """Whoever changes the past is found, and the row that was changed is named."""
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -176,6 +177,23 @@ def test_a_deleted_row_is_missed(path: Path) -> None:
     report = audited(path)
     missing = [found for found in report.findings if "missing" in found.en]
     assert [(f.place.version, f.place.position) for f in missing] == [(4, 5)]
+    assert len(report.findings) == 2  # And that the positions have a gap.
+
+
+def test_a_gap_of_positions_is_found_once() -> None:
+    """What follows it is right."""
+    (found,) = verify([ROWS[0], *ROWS[12:]]).findings
+    assert (found.place.stream, found.place.version) == (TUESDAY, 1)
+    assert "position 2 belongs here, 13 is written" in found.en
+
+
+def test_a_seal_of_another_size_is_found() -> None:
+    seal = ROWS[11]
+    assert b'"size":10' in seal[3]
+    for size in (b"9", b"11", b"0", b"-1"):
+        state = seal[3].replace(b'"size":10', b'"size":' + size)
+        report = verify([*ROWS[:11], (*seal[:3], state), *ROWS[12:]])
+        assert places(report) == {(MONDAY, 11)}
 
 
 def test_a_deleted_row_is_missed_though_all_was_renumbered(path: Path) -> None:
@@ -534,6 +552,26 @@ def test_no_cut_hides_what_was_changed(path: Path, tampering: str) -> None:
     assert not audited(path).sound
     for middle in middles(path):
         cut = halves.in_halves(path, LeafLists(path), (), middle, raw.last_row(path))
+        assert cut is None or not cut.sound
+
+
+@pytest.mark.usefixtures("in_threads")
+def test_no_cut_hides_a_stream_that_begins_twice(tmp_path: Path) -> None:
+    """In a table that was made again without its key."""
+    path = tmp_path / "events.db"
+    connection = sqlite3.connect(path)
+    connection.execute(
+        "CREATE TABLE stored_events (originator_id TEXT, originator_version INTEGER, "
+        "topic TEXT, state BLOB)"
+    )
+    insert = "INSERT INTO stored_events VALUES (CAST(? AS TEXT),?,CAST(? AS TEXT),?)"
+    again = renumber(ROWS[1], 1, 3)
+    connection.executemany(insert, [ROWS[0], ROWS[1], again])
+    connection.commit()
+    connection.close()
+    assert "there twice" in only(audited(path)).en
+    for middle in range(4):
+        cut = halves.in_halves(path, LeafLists(path), (), middle, 3)
         assert cut is None or not cut.sound
 
 

@@ -116,6 +116,16 @@ def test_no_changed_byte_of_a_checkpoint_passes(data: st.DataObject) -> None:
         read(note[:at] + to + note[at + 1 :], key)
 
 
+def test_a_signature_has_one_way_to_be_written() -> None:
+    """Base64 leaves bits over at its end; none of them may be set."""
+    note = KEY.sign(DAY)
+    assert note.endswith("=\n")
+    last = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    for letter in last.replace(note[-3], ""):
+        with pytest.raises(NotGenuine):
+            read(f"{note[:-3]}{letter}=\n", [KEY.public("hall-1")])
+
+
 @pytest.mark.parametrize(
     "text",
     [
