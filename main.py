@@ -6,6 +6,7 @@ imports what it needs when it runs, so that a clerk's terminal starts at once.
 
 import asyncio
 import json
+import shutil
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
@@ -397,7 +398,7 @@ def clear_demo() -> tuple[Path, Path]:
     wav = DEMO / "wav"
     wav.mkdir(parents=True, exist_ok=True)
     for old in (*DEMO.glob("events.db*"), *DEMO.glob("score.*"), *wav.iterdir()):
-        old.unlink()
+        shutil.rmtree(old) if old.is_dir() else old.unlink()
     return DEMO / "events.db", wav
 
 

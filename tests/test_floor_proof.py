@@ -97,6 +97,13 @@ def test_a_forged_proof_proves_nothing(
     assert not proven(msgspec.structs.replace(proof, **forgery(proof)))
 
 
+def test_a_fact_is_proven_in_its_own_place_only(path: Path) -> None:
+    """A tree in which the leaf of version 3 was put first says nothing of version 3."""
+    proof = prove(path, 4)
+    moved = msgspec.structs.replace(proof, index=0, size=1, hashes=(), root=proof.leaf)
+    assert not proven(moved, proof.leaf)
+
+
 def test_what_is_not_sealed_is_not_proven(path: Path) -> None:
     with pytest.raises(NotProvable, match="not sealed yet"):
         prove(path, 14)
