@@ -145,6 +145,7 @@ class StreamAudit:
             kept = self._kept[self.size * HASH_BYTES : size * HASH_BYTES]
             if kept != b"".join(leaves):
                 return False
+            self._compared(size)
         self._tree.extend(leaves)
         self.size = size
         return True
@@ -181,26 +182,24 @@ class StreamAudit:
             *self._checkpoints,
             *(Stated(size, root) for size, all in self._stops.items() for root in all),
         ]
-        kept = (self._lists.read(self.name) if self._lists else None) or b""
-        leaves = [kept[at : at + HASH_BYTES] for at in range(0, len(kept), HASH_BYTES)]
-        yield from self._conclude(stated, leaves)
+        yield from self._conclude(stated)
 
-    def _conclude(self, stated: list[Stated], leaves: list[bytes]) -> Iterator[Finding]:
+    def _conclude(self, stated: list[Stated]) -> Iterator[Finding]:
         failed = [each for each in stated if each.holds is False]
         changed = self._changed
         whole = not self._early
-        if whole and len(leaves) > self.size:
-            yield self._missing(len(leaves), "叶表", "the leaf list")
+        if whole and self.listed > self.size:
+            yield self._missing(self.listed, "叶表", "the leaf list")
         elif whole and self._stops:  # Sizes that were never reached.
             yield self._missing(max(self._stops), "检查点", "a checkpoint")
         if not changed and not failed:
             return
-        believed = self._believed(stated, leaves)
+        believed = self._believed(stated)
         if changed and changed.version <= believed:
             yield Finding(changed, "这一条已被改动", "this fact was changed")
             return
         for each in failed:
-            yield self._unlike(each, len(leaves), believed)
+            yield self._unlike(each, believed)
         if changed and not failed:
             yield Finding(
                 changed,
@@ -211,7 +210,7 @@ class StreamAudit:
                 "a checkpoint that was kept elsewhere",
             )
 
-    def _believed(self, stated: list[Stated], leaves: list[bytes]) -> int:
+    def _believed(self, stated: list[Stated]) -> int:
         """How many hashes of the list are confirmed.
 
         By seals as well as checkpoints; but where a checkpoint fails, whoever rewrote
@@ -219,12 +218,14 @@ class StreamAudit:
         """
         if any(each.holds is False and each.place is None for each in stated):
             stated = [each for each in stated if each.place is None]
+        kept = (self._lists.read(self.name) if self._lists else None) or b""
+        leaves = [kept[at : at + HASH_BYTES] for at in range(0, len(kept), HASH_BYTES)]
         for each in sorted(stated, key=lambda each: -each.size):
             if each.size <= len(leaves) and root_of(leaves[: each.size]) == each.root:
                 return each.size
         return 0
 
-    def _unlike(self, stated: Stated, listed: int, believed: int) -> Finding:
+    def _unlike(self, stated: Stated, believed: int) -> Finding:
         """A seal or checkpoint that the rows contradict, with no row to name."""
         place = stated.place or Place(self.name)
         what = ("封存", "the seal") if stated.place else ("检查点", "the checkpoint")
@@ -242,7 +243,7 @@ class StreamAudit:
                 f"{zh}；改动在第{believed + 1}至{stated.size}条之间",
                 f"{en}; the change lies in versions {believed + 1} to {stated.size}",
             )
-        if not listed:
+        if not self.listed:
             why = "没有叶表", "there is no leaf list"
         elif self._changed:
             why = "叶表本身也被改动", "the leaf list was changed as well"
@@ -297,10 +298,14 @@ class StreamAudit:
     def _compare(self, version: int, leaf: bytes, topic: bytes, position: int) -> None:
         """Note the first row that is not as the leaf list has it."""
         end = version * HASH_BYTES
-        if end > len(self._kept):
-            self._kept = b""  # Nothing left to compare with, nor to keep in memory.
-        elif self._kept[end - HASH_BYTES : end] != leaf:
+        if self._kept[end - HASH_BYTES : end] != leaf:
             self._changed = Place(self.name, version, position, as_text(topic))
+            self._kept = b""
+        self._compared(version)
+
+    def _compared(self, size: int) -> None:
+        """A list that was compared to its end is not held in memory any longer."""
+        if size * HASH_BYTES >= len(self._kept):
             self._kept = b""
 
     def _take_seal(self, sealed: DaySealed, place: Place) -> None:
