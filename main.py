@@ -6,6 +6,7 @@ imports what it needs when it runs, so that a clerk's terminal starts at once.
 
 import asyncio
 import json
+import shutil
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
@@ -31,6 +32,7 @@ RULEBOOK = HERE / "scoring" / "rulebook.toml"
 DEMO = HERE / "demo"
 PORT = 8700
 URL = f"http://127.0.0.1:{PORT}"
+FILE = click.Path(path_type=Path, dir_okay=False)
 
 log_option = click.option(
     "--log",
@@ -61,6 +63,14 @@ lang_option = click.option(
     default="zh",
     envvar="JIAOHAO_LANG",
     help="语言 Language.",
+)
+
+
+signing_key_option = click.option(
+    "--signing-key",
+    type=FILE,
+    envvar="JIAOHAO_SIGNING_KEY",
+    help="签名密钥，宜另存他处 Signing key; best kept away from the log.",
 )
 
 
@@ -265,6 +275,67 @@ def digest(log: Path) -> None:
 
 
 @main.command()
+@log_option
+@signing_key_option
+@click.option("--stream", default="", help="流 Stream; the newest one by default.")
+def checkpoint(log: Path, signing_key: Path | None, stream: str) -> None:
+    """检查点 A stream's signed size and root, to be kept where the log is not."""
+    from floor import proof
+    from floor.checkpoint import SigningKey, hall_of
+
+    def signed() -> tuple[str, str]:
+        stated = proof.checkpoint(log, stream)
+        key = SigningKey.load(signing_key or signing_key_of(log))
+        return key.sign(stated), key.public(hall_of(stated.origin)).vkey
+
+    note, vkey = with_sentences(signed)
+    click.echo(note, nl=False)
+    click.echo(f"验证公钥 vkey  {vkey}", err=True)
+
+
+@main.command()
+@log_option
+@signing_key_option
+@click.option("--checkpoint", "kept", type=FILE, multiple=True, help="检查点 Kept one.")
+@click.option("--key", multiple=True, help="验证公钥 Verification key (vkey).")
+@click.option("--against", type=FILE, help="副本 A copy of the log.")
+@click.option("--keep-leaves", is_flag=True, help="补齐叶表 Make missing leaf lists.")
+def verify(
+    log: Path,
+    signing_key: Path | None,
+    kept: tuple[Path, ...],
+    key: tuple[str, ...],
+    against: Path | None,
+    keep_leaves: bool,
+) -> None:
+    """核查 Whether the log is what was written; names the fact that is not."""
+    from floor import proof
+
+    own = signing_key or signing_key_of(log)
+    report = with_sentences(
+        lambda: proof.inspect(log, kept, key, signing_key=own, against=against)
+    )
+    if report.sound and keep_leaves:
+        report.unlisted -= with_sentences(lambda: proof.keep_leaves(log))
+    click.echo(report.text)
+    sys.exit(0 if report.sound else 1)
+
+
+@main.command()
+@log_option
+@click.option("--position", type=click.IntRange(1), required=True, help="位置 Where.")
+@click.option("--stream", default="", help="流 Stream, where the log has many halls.")
+def prove(log: Path, position: int, stream: str) -> None:
+    """证明 One fact's proof under the newest seal of its stream, as JSON."""
+    from msgspec.structs import asdict
+
+    from floor import proof
+
+    proven = with_sentences(lambda: proof.prove(log, position, stream))
+    click.echo(json.dumps(asdict(proven), ensure_ascii=False, indent=1))
+
+
+@main.command()
 @click.option(
     "--speed", type=click.FloatRange(1, 2_000), help="倍速 20, or 600 with --once."
 )
@@ -327,7 +398,7 @@ def clear_demo() -> tuple[Path, Path]:
     wav = DEMO / "wav"
     wav.mkdir(parents=True, exist_ok=True)
     for old in (*DEMO.glob("events.db*"), *DEMO.glob("score.*"), *wav.iterdir()):
-        old.unlink()
+        shutil.rmtree(old) if old.is_dir() else old.unlink()
     return DEMO / "events.db", wav
 
 
@@ -368,6 +439,11 @@ def docs() -> None:
     """重印文档 Print the pages of docs/ that come from the code."""
     for path, text in printed_docs().items():
         path.write_text(text, encoding="utf-8")
+
+
+def signing_key_of(log: Path) -> Path:
+    """Where a hall's signing key is when nothing else is said."""
+    return log.with_name(log.name + ".signing.pem")
 
 
 def run(job: "Coroutine[Any, Any, None]") -> None:

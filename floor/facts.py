@@ -328,7 +328,9 @@ class HallReopened(Fact, frozen=True, kw_only=True):
 class DaySealed(Fact, frozen=True, kw_only=True):
     """封存: the stream had this many facts before this one, and this Merkle root.
 
-    root: of an RFC 9162 tree over them, 64 hexadecimal characters.
+    A stream may be sealed again when facts came later; each seal covers all before it.
+
+    root: RFC 9162 over the rows (floor/seals.py), 64 hexadecimal digits.
     """
 
     size: int
