@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from eventsourcing.sqlite import SQLiteConnection
 
-from floor import commands, facts, log
+from floor import commands, facts
 from floor.catalogue import load
 from floor.day import advance, setup_stream_of
 from floor.day import days as days_of
@@ -30,6 +30,7 @@ from floor.log import (
     read_last_days,
 )
 from floor.refusals import LogFailed
+from floor.sqlite import SQLite, SQLiteWriter
 from timeline import SAMPLE, FloorDay
 
 ROOT = Path(__file__).parent.parent
@@ -45,8 +46,9 @@ def write(path: Path, lines: str, floor: FloorDay | None = None) -> FloorDay:
 
 def connections(held: Log) -> Iterator[sqlite3.Connection]:
     """More than one connection of the log's own pool at once."""
-    assert held._app is not None
-    pool = held._app.factory.datastore.pool  # type: ignore[attr-defined]
+    assert isinstance(held._writer, SQLiteWriter)
+    assert held._writer.file.log is not None
+    pool = held._writer.file.log.factory.datastore.pool  # type: ignore[attr-defined]
     taken: list[SQLiteConnection] = []
     try:
         for is_writer in (True, False, False, False):
@@ -396,8 +398,8 @@ def test_a_long_log_is_read_in_pages_without_gap_or_repeat(tmp_path: Path) -> No
 def test_a_reader_cannot_write_and_needs_no_lock(tmp_path: Path) -> None:
     path = tmp_path / "events.db"
     write(path, "09:00:00 takes zonghe")
-    with pytest.raises(LogUnreadable, match="readonly"):
-        list(log._rows(path, "DELETE FROM stored_events", ()))
+    with pytest.raises(LogUnreadable, match="readonly"), SQLite(path).read() as reader:
+        reader.connection.execute("DELETE FROM stored_events")
     blocker = sqlite3.connect(path, isolation_level=None)
     try:
         blocker.execute("BEGIN IMMEDIATE")
