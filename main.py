@@ -82,12 +82,7 @@ def main() -> None:
 @main.command()
 @log_option
 @click.option(
-    "--hall",
-    "halls",
-    type=FILE,
-    multiple=True,
-    default=[HALL],
-    help="目录文件 The hall's catalogue; several for several halls, on ports in a row.",
+    "--hall", "halls", type=FILE, multiple=True, default=[HALL], help="目录 Catalogues."
 )
 @click.option("--host", default="127.0.0.1", help="监听地址 Address to listen on.")
 @port_option
