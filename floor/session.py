@@ -13,7 +13,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 
 from floor.refusals import LogFailed
-from floor.storage import Database, LogUnreachable, LogUnreadable
+from floor.storage import Database, LogUnreachable, LogUnreadable, bad_address
 
 CONNECT_TIMEOUT_S = 5
 # Every hall holds the table for a few milliseconds at a time; longer is a fault.
@@ -126,10 +126,7 @@ def connect(place: Database, name: str) -> Connection[DictRow]:
         raise unusable(place, error) from None
     except (psycopg.Error, ValueError, UnicodeError):
         # What is said of an address repeats it, with the password in it.
-        raise LogUnreadable(
-            "PostgreSQL 地址写法有误，应为 postgresql://用户:密码@主机/数据库",
-            "The address should be postgresql://user:password@host/database",
-        ) from None
+        raise bad_address() from None
     try:
         connection.execute(cast(Any, SETTINGS))
     except psycopg.Error as error:

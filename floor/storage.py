@@ -19,11 +19,12 @@ from floor import facts
 from floor.facts import Entry
 from floor.refusals import Unusable
 
-# What of an address may be shown: hosts, ports and the database, with nothing in it
-# that could be a piece of a password typed without its escapes.
-SHOWN = re.compile(
-    r"postgres(?:ql)?://(?:[^@/?#]*@)?"
-    r"((?:[\w.-]+(?::\d+)?(?:,[\w.-]+(?::\d+)?)*)?)/?([\w-]*)(?:\?[^@]*)?"
+# An address of which the host and the database can be told from the password for sure.
+# One that was typed without its escapes is refused, for any part of it might be a piece
+# of the password, and would be shown when the host of that name is not found.
+HOST = r"(?:[\w.%-]*|\[[0-9A-Fa-f:.]+\])(?::\d+)?"
+ADDRESS = re.compile(
+    rf"postgres(?:ql)?://(?:[^@/?#]*@)?({HOST}(?:,{HOST})*)(?:/([\w.%-]*))?(?:\?[^@]*)?"
 )
 
 
@@ -47,12 +48,17 @@ class Database:
 
     Attributes:
         name: host and database, for sentences.
+
+    Raises:
+        LogUnreadable: it is not an address.
     """
 
     def __init__(self, url: str) -> None:
+        parts = ADDRESS.fullmatch(url)
+        if parts is None:
+            raise bad_address()
         self.url = url
-        shown = SHOWN.fullmatch(url)
-        self.name = f"postgresql://{shown[1]}/{shown[2]}" if shown else "postgresql://…"
+        self.name = f"postgresql://{parts[1]}/{parts[2] or ''}"
 
     def __repr__(self) -> str:
         return self.name
@@ -83,6 +89,15 @@ def place_of(words: str) -> Place:
             f"A log is a file or a postgresql:// address, not {scheme}://",
         )
     return Path(words)
+
+
+def bad_address() -> LogUnreadable:
+    """What is wrong with an address, which is not repeated."""
+    return LogUnreadable(
+        "数据库地址应为 postgresql://用户:密码@主机/库名，密码中的符号写成 %XX",
+        "A database is postgresql://user:password@host/name, "
+        "with %XX for signs in the password",
+    )
 
 
 class Row(NamedTuple):
