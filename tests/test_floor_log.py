@@ -1,5 +1,6 @@
 """The log keeps what it was given, all of it, for ever, and for one writer alone."""
 
+import json
 import os
 import shutil
 import signal
@@ -7,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -29,7 +31,7 @@ from floor.log import (
     read_last_day,
     read_last_days,
 )
-from floor.refusals import LogFailed
+from floor.refusals import LogFailed, LogLost
 from floor.sqlite import SQLite, SQLiteWriter
 from timeline import SAMPLE, FloorDay
 
@@ -225,6 +227,120 @@ def test_a_log_that_could_not_be_opened_is_not_held(tmp_path: Path) -> None:
             Log(path)
     path.unlink()
     write(path, "09:00:00 takes zonghe")
+
+
+# ── A disk that cannot be trusted ───────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("code", "lost"),
+    [
+        (sqlite3.SQLITE_FULL, False),
+        (sqlite3.SQLITE_BUSY, False),
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, False),
+        (sqlite3.SQLITE_LOCKED, False),
+        (sqlite3.SQLITE_CANTOPEN, False),
+        (sqlite3.SQLITE_CONSTRAINT_TRIGGER, False),
+        (sqlite3.SQLITE_IOERR_SHMSIZE, False),
+        (sqlite3.SQLITE_IOERR, True),
+        (sqlite3.SQLITE_IOERR_WRITE, True),
+        (sqlite3.SQLITE_IOERR_FSYNC, True),
+        (sqlite3.SQLITE_CORRUPT, True),
+    ],
+)
+def test_after_some_errors_the_file_is_not_touched_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, lost: bool
+) -> None:
+    path = tmp_path / "events.db"
+    error = sqlite3.OperationalError("injected")
+    error.sqlite_errorcode = code
+    floor = FloorDay().play("09:00:00 takes zonghe")
+    commit = SQLiteConnection.commit
+    faults = [error]
+
+    def failing(self: SQLiteConnection) -> None:
+        if faults:
+            raise faults.pop()
+        commit(self)
+
+    with Log(path, "hall-1") as one, Log(path, "hall-2") as other:
+        one.append(floor.entries[:1])
+        monkeypatch.setattr(SQLiteConnection, "commit", failing)
+        with pytest.raises(LogFailed) as failed:
+            one.append(floor.entries[1:])
+        assert isinstance(failed.value, LogLost) == lost
+        if lost:
+            for held in (one, other):  # It is one file, so it is lost for both.
+                with pytest.raises(LogLost, match="请检查磁盘后重新启动"):
+                    held.recent("hall-1", 2)
+                with pytest.raises(LogLost):
+                    held.append(floor.entries[1:])
+        else:
+            assert one.recent("hall-1", 2) == floor.entries[:1]
+            one.append(floor.entries[1:])
+    assert list(read(path)) == floor.entries[: 1 if lost else 2]
+
+
+def test_halls_of_one_process_take_turns_and_never_meet_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite would let one of them wait, and fail it after its time."""
+    monkeypatch.setattr("floor.sqlite.LOCK_TIMEOUT_S", 0)
+    path = tmp_path / "events.db"
+    halls_, commits = [f"hall-{n}" for n in range(4)], 60
+    at = FloorDay().at("09:00:00")
+
+    def work(hall: str) -> None:
+        with Log(path, hall) as held:
+            for n in range(1, commits + 1):
+                fact = facts.DeviceLost(at=at, position=n, device="led")
+                held.append([Entry(f"{hall}/2026-11-23", n, fact)])
+
+    with Log(path, "setup"), ThreadPoolExecutor(4) as pool:
+        for working in [pool.submit(work, hall) for hall in halls_]:
+            working.result()
+    for hall in halls_:
+        positions = [entry.position for entry in read(path, hall=hall)]
+        assert positions == list(range(1, commits + 1))
+
+
+def test_one_process_holds_a_hall_once_and_the_whole_file_alone(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "events.db"
+    with Log(path, "hall-1"), Log(path, "hall-2"):
+        for hall in ("hall-1", "hall-2", None):
+            with pytest.raises(LogInUse):
+                Log(path, hall)
+    with Log(path), pytest.raises(LogInUse):
+        Log(path, "hall-1")
+    Log(path).close()
+
+
+def test_a_tail_in_another_process_hears_of_each_fact(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    floor = FloorDay().play("09:00:00 takes zonghe\n09:00:01 takes zonghe")
+    with Log(path, "hall-1") as held:
+        held.append(floor.entries[:1])
+        words = ["main.py", "tail", "--log", str(path)]
+        reader = subprocess.Popen(
+            [sys.executable, *words], stdout=subprocess.PIPE, cwd=ROOT, text=True
+        )
+        try:
+            assert reader.stdout is not None
+            for entry in floor.entries:
+                if entry.position > 1:
+                    held.append([entry])
+                line = json.loads(reader.stdout.readline())
+                assert line["position"] == entry.position
+                assert line["fact"] == entry.topic
+                assert line["stream"] == entry.stream
+        finally:
+            reader.send_signal(signal.SIGINT)
+            reader.wait(20)
+            assert reader.stdout is not None
+            reader.stdout.close()
+        assert reader.returncode == 0
 
 
 # ── Nothing outside can bend it ─────────────────────────────────────────────
