@@ -20,7 +20,7 @@ from eventsourcing.postgres import (
 )
 from eventsourcing.utils import Environment
 from psycopg import Connection
-from psycopg.rows import DictRow
+from psycopg.rows import DictRow, tuple_row
 from psycopg.sql import SQL
 
 from floor.facts import Entry
@@ -162,26 +162,27 @@ class PostgresReader:
     """A database while it is read."""
 
     def __init__(self, connection: Connection[DictRow]) -> None:
-        self._connection = connection
+        # Binary and tuples: twice as fast, and a state comes as the bytes it is.
+        self._cursor = connection.cursor(row_factory=tuple_row, binary=True)
 
     def page(
         self, low: str, high: str, after: int, limit: int
     ) -> list[tuple[int, Row]]:
-        rows = self._connection.execute(
+        rows = self._cursor.execute(
             f"SELECT {COLUMNS}, notification_id FROM public.stored_events "
             "WHERE notification_id > %s AND originator_id >= %s "
             "AND originator_id < %s ORDER BY notification_id LIMIT %s",
             (after, low, high, limit),
         )
-        return [(row["notification_id"], _row(row)) for row in rows]
+        return [(number, Row(*row)) for *row, number in rows]
 
     def stream(self, name: str) -> list[Row]:
-        rows = self._connection.execute(
+        rows = self._cursor.execute(
             f"SELECT {COLUMNS} FROM public.stored_events "
             "WHERE originator_id = %s ORDER BY originator_version",
             (name,),
         )
-        return [_row(row) for row in rows]
+        return [Row(*row) for row in rows]
 
     def first_stream(self, low: str, high: str) -> str | None:
         return self._edge(low, high, "ASC")
@@ -190,7 +191,7 @@ class PostgresReader:
         return self._edge(low, high, "DESC")
 
     def _edge(self, low: str, high: str, order: str) -> str | None:
-        row = self._connection.execute(
+        row = self._cursor.execute(
             SQL(
                 "SELECT originator_id FROM public.stored_events "
                 "WHERE originator_id >= %s AND originator_id < %s "
@@ -198,7 +199,7 @@ class PostgresReader:
             ).format(SQL(order)),
             (low, high),
         ).fetchone()
-        return row["originator_id"] if row else None
+        return row[0] if row else None
 
 
 class PostgresBell:
@@ -347,15 +348,6 @@ def _open(session: Session, *, create: bool) -> FactLog:
         if row is None or not row["migrated"]:
             raise _not_migrated(session.place)
     return FactLog(words, lambda env: _Factory(env, session))
-
-
-def _row(row: DictRow) -> Row:
-    return Row(
-        row["originator_id"],
-        row["originator_version"],
-        row["topic"],
-        bytes(row["state"]),
-    )
 
 
 def _not_migrated(place: Database) -> LogUnreadable:
