@@ -284,7 +284,7 @@ def test_after_some_errors_the_file_is_not_touched_again(
 def test_halls_of_one_process_take_turns_and_never_meet_the_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SQLite would let one of them wait, and fail it after its time."""
+    """Nor does what fails for one of them disturb another."""
     monkeypatch.setattr("floor.sqlite.LOCK_TIMEOUT_S", 0)
     path = tmp_path / "events.db"
     halls_, commits = [f"hall-{n}" for n in range(4)], 60
@@ -294,7 +294,11 @@ def test_halls_of_one_process_take_turns_and_never_meet_the_lock(
         with Log(path, hall) as held:
             for n in range(1, commits + 1):
                 fact = facts.DeviceLost(at=at, position=n, device="led")
-                held.append([Entry(f"{hall}/2026-11-23", n, fact)])
+                entry = Entry(f"{hall}/2026-11-23", n, fact)
+                if n % 3 == 0:  # One that fails closes what the others write with.
+                    with pytest.raises(LogFailed, match="must follow"):
+                        held.append([entry, entry])
+                held.append([entry])
 
     with Log(path, "setup"), ThreadPoolExecutor(4) as pool:
         for working in [pool.submit(work, hall) for hall in halls_]:
