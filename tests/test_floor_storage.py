@@ -1,6 +1,7 @@
 """One contract, two storages: a SQLite file and a real PostgreSQL server."""
 
 import hashlib
+import json
 import sqlite3
 import struct
 from collections.abc import Callable, Sequence
@@ -11,7 +12,9 @@ from typing import Any
 import msgspec
 import psycopg
 import pytest
+from click.testing import CliRunner
 
+import main as front
 from database import Server
 from floor import commands, facts, refusals
 from floor.catalogue import load
@@ -354,6 +357,25 @@ async def take(hall: Hall, id: str) -> str:
     fact = (await hall.do(command, AT)).entry.fact
     assert isinstance(fact, facts.TicketTaken)
     return fact.ticket
+
+
+def test_the_front_door_reads_a_log_wherever_it_lies(place: Place) -> None:
+    floor = written(place)
+    address = place.url if isinstance(place, Database) else str(place)
+
+    def says(*words: str) -> str:
+        done = CliRunner().invoke(front.main, words, env={"JIAOHAO_LOG": address})
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    digests = says("digest")
+    assert digests == says("digest", "--log", address)
+    assert digests.splitlines() == [
+        f"{day.digest()}  {day.stream}" for day in days(floor.entries)
+    ]
+    windows = json.loads(says("score", "--format", "json"))["windows"]
+    assert [window["window"] for window in windows] == [w.id for w in ONE.windows]
+    assert place.name in says("migrate")
 
 
 def test_making_the_tables_again_keeps_what_is_there(place: Place) -> None:
