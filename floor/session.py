@@ -23,6 +23,7 @@ SERVER_VERSION_MIN = 140_000
 
 # Whatever the server, the role and the environment prefer: an answer means that the
 # rows are on the disk, and a process whose machine is gone loses its lock in seconds.
+# The user timeout is for an answer on its way to it, while which no keepalive is sent.
 SETTINGS = f"""
 SET synchronous_commit = on;
 SET default_transaction_isolation = 'read committed';
@@ -33,6 +34,7 @@ SET idle_in_transaction_session_timeout = '10s';
 SET tcp_keepalives_idle = 3;
 SET tcp_keepalives_interval = 1;
 SET tcp_keepalives_count = 3;
+SET tcp_user_timeout = '6s';
 """
 NETWORK = {
     "connect_timeout": CONNECT_TIMEOUT_S,
@@ -40,7 +42,7 @@ NETWORK = {
     "keepalives_idle": 3,
     "keepalives_interval": 1,
     "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
+    "tcp_user_timeout": 6_000,
 }
 HOLDER = """
 SELECT l.pid, COALESCE(a.application_name, '') AS name
