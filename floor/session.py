@@ -31,6 +31,7 @@ SET default_transaction_deferrable = off;
 SET lock_timeout = '{LOCK_TIMEOUT_S}s';
 SET statement_timeout = 0;
 SET idle_in_transaction_session_timeout = '10s';
+SET idle_session_timeout = 0;
 SET tcp_keepalives_idle = 3;
 SET tcp_keepalives_interval = 1;
 SET tcp_keepalives_count = 3;

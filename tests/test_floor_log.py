@@ -1,5 +1,6 @@
 """The log keeps what it was given, all of it, for ever, and for one writer alone."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ from floor.catalogue import load
 from floor.day import advance, setup_stream_of
 from floor.day import days as days_of
 from floor.facts import Entry
+from floor.follow import opened
 from floor.hall import Draft
 from floor.log import (
     PAGE_ROWS,
@@ -31,7 +33,7 @@ from floor.log import (
     read_last_day,
     read_last_days,
 )
-from floor.refusals import LogFailed, LogLost
+from floor.refusals import LogFailed, LogLost, LogUnavailable
 from floor.sqlite import SQLite, SQLiteWriter
 from timeline import SAMPLE, FloorDay
 
@@ -279,6 +281,31 @@ def test_after_some_errors_the_file_is_not_touched_again(
             assert one.recent("hall-1", 2) == floor.entries[:1]
             one.append(floor.entries[1:])
     assert list(read(path)) == floor.entries[: 1 if lost else 2]
+
+
+async def test_a_hall_on_a_lost_disk_refuses_all_and_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: SQLiteConnection) -> None:
+        error = sqlite3.OperationalError("injected")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+        raise error
+
+    path = tmp_path / "events.db"
+    at = FloorDay().at("09:00:00")
+    take = commands.TakeTicket(item="zonghe")
+    async with opened(path, load(SAMPLE), at) as (hall, feed):
+        await hall.do(take, at)
+        monkeypatch.setattr(SQLiteConnection, "commit", broken)
+        pressed = [hall.do(take, at) for _ in range(600)]  # More than one group.
+        answers = await asyncio.gather(*pressed, return_exceptions=True)
+        assert all(isinstance(answer, LogUnavailable) for answer in answers)
+        assert "磁盘" in (await hall.lost).message["zh"]
+        monkeypatch.undo()
+        with pytest.raises(LogUnavailable):  # Also when the disk is well again.
+            await hall.do(take, at)
+        assert list(feed.day.tickets) == ["A001"]
+    assert [entry.position for entry in read(path)] == [1, 2]
 
 
 def test_halls_of_one_process_take_turns_and_never_meet_the_lock(

@@ -99,6 +99,21 @@ def test_many_may_make_the_tables_at_once(empty_database: Database) -> None:
     assert list(read(empty_database)) == FloorDay().entries
 
 
+def test_tables_are_made_again_beside_a_hall_at_work(database: Database) -> None:
+    def make() -> None:
+        for _ in range(5):
+            migrate(database)
+
+    with Log(database, "hall-1") as held, ThreadPoolExecutor(1) as pool:
+        making = pool.submit(make)
+        written = 0
+        while written < 200 or not making.done():
+            held.append(device_facts("hall-1", written, 1))
+            written += 1
+        making.result()
+    assert [e.position for e in read(database)] == list(range(1, written + 1))
+
+
 def test_a_hall_makes_no_tables_and_changes_none(
     postgres: Server, database: Database
 ) -> None:
