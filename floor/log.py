@@ -9,6 +9,7 @@ import logging
 import re
 import time
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from types import TracebackType
 from typing import Self
 
@@ -60,6 +61,8 @@ PAGE_ROWS = 2_000
 STAND_BY_S = 0.2
 # Something may be written without a ring: a dropped connection, a file copied over.
 LOOK_AGAIN_S = 1.0
+# Bookings are made a month ahead and remembered for a month.
+QUARTERS_KNOWN = 2
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
 FIRST, LAST = "", "\U0010ffff"  # Around the names of all streams.
 
@@ -232,12 +235,13 @@ def read_last_day(place: Place, hall: str) -> list[Entry]:
 
 
 def read_last_days(place: Place, hall: str, days: int) -> list[Entry]:
-    """The hall's catalogues and its last business days, in order of position.
+    """What a hall has to know to go on, in order of position.
 
-    Milliseconds, however long the log is.
+    Its catalogues, its last two quarters and its last business days: milliseconds,
+    however long the log is.
     """
     with storage_of(place).read() as reader:
-        streams = [setup_stream_of(hall), *_last_days(reader, hall, days)]
+        streams = [setup_stream_of(hall), *_newest(reader, hall, days)]
         rows = [row for stream in streams for row in reader.stream(stream)]
     entries = [_entry(place, row) for row in rows]
     return sorted(entries, key=lambda entry: entry.position)
@@ -249,14 +253,14 @@ def read_catalogue(place: Place) -> Catalogue:
     Raises:
         LogUnreadable: there is none, or the file is not a log of ours.
     """
-    published = [
-        entry.fact for hall in halls(place) for entry in read_last_days(place, hall, 0)
-    ]
-    if not published:
+    setups = [setup_stream_of(hall) for hall in halls(place)]
+    with storage_of(place).read() as reader:
+        rows = [row for setup in setups for row in reader.stream(setup)]
+    if not rows:
         raise LogUnreadable(
             f"{place.name} 中没有任何记录", f"There is nothing in {place.name}"
         )
-    last = published[-1]
+    last = _entry(place, rows[-1]).fact
     assert isinstance(last, facts.CataloguePublished), "Setup is catalogues alone."
     return last.catalogue
 
@@ -274,14 +278,32 @@ def halls(place: Place) -> list[str]:
     return found
 
 
-def _last_days(reader: Reader, hall: str, days: int) -> Iterator[str]:
-    """The hall's last streams that are days, the last one first."""
-    low, high = _around(hall)
+def _newest(reader: Reader, hall: str, days: int) -> Iterator[str]:
+    """The hall's last two quarters and its last days, each found by one look.
+
+    The quarters of a year stand after its days: `2026-12-31` < `2026-Q1` < `2026-R`.
+    """
+    low, high = f"{hall}/", f"{hall}/:"  # After every date, before `setup`.
+    last = reader.last_stream(low, high)
+    if last is None:
+        return
+    year = last.removeprefix(low)[:4]
+    if year.isdecimal():
+        years = (int(year), int(year) - 1)
+        quarters = (q for of in years for q in _quarters(reader, f"{low}{of:04d}"))
+        yield from islice(quarters, QUARTERS_KNOWN)
     while days and (stream := reader.last_stream(low, high)) is not None:
         high = stream
         if DATE.fullmatch(stream.removeprefix(low)):
             days -= 1
             yield stream
+
+
+def _quarters(reader: Reader, year: str) -> Iterator[str]:
+    high = f"{year}-R"
+    while (stream := reader.last_stream(f"{year}-Q", high)) is not None:
+        high = stream
+        yield stream
 
 
 def _around(hall: str | None) -> tuple[str, str]:

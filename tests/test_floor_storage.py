@@ -175,18 +175,33 @@ def test_a_start_reads_the_last_days_and_every_catalogue(place: Place) -> None:
     assert read_catalogue(place) == ONE
 
 
-def test_streams_that_are_no_days_are_passed_over(place: Place) -> None:
-    """A hall's quarters lie between its days."""
+def test_a_start_reads_the_last_two_quarters_as_well(place: Place) -> None:
+    """They stand between the days; only days are counted as days."""
     floor = FloorDay().play("09:00:00 takes zonghe\n+1 09:00:00 takes zonghe")
-    at, (setup, monday, tuesday) = AT, floor.entries
-    quarter = facts.DeviceLost(at=at, position=4, device="led")
-    last = facts.DeviceLost(at=at, position=5, device="led")
+    setup, monday, tuesday = floor.entries
+    quarters = [
+        Entry(
+            f"hall-1/{name}",
+            1,
+            facts.DeviceLost(at=AT, position=position, device="led"),
+        )
+        for position, name in enumerate(("2026-Q3", "2026-Q4", "2027-Q1"), 4)
+    ]
     with Log(place, "hall-1") as held:
         held.append([setup, monday, tuesday])
-        held.append([Entry("hall-1/2026-Q4", 1, quarter)])
-        held.append([Entry("hall-1/2027-Q1", 1, last)])
-    assert read_last_days(place, "hall-1", 1) == [setup, tuesday]
-    assert read_last_days(place, "hall-1", 2) == [setup, monday, tuesday]
+        assert read_last_days(place, "hall-1", 1) == [setup, tuesday]
+        for known in (quarters[:1], quarters[:2], quarters[1:]):
+            if known[-1].position > read_last_days(place, "hall-1", 0)[-1].position:
+                held.append(known[-1:])
+            assert read_last_days(place, "hall-1", 0) == [setup, *known]
+            assert read_last_days(place, "hall-1", 1) == [setup, tuesday, *known]
+            assert read_last_days(place, "hall-1", 2) == [
+                setup,
+                monday,
+                tuesday,
+                *known,
+            ]
+    assert read_catalogue(place) == ONE
 
 
 # ── The database itself refuses ─────────────────────────────────────────────
