@@ -6,11 +6,12 @@ imports what it needs when it runs, so that a clerk's terminal starts at once.
 
 import asyncio
 import json
+import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
-from contextlib import asynccontextmanager, closing, suppress
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from floor.door import Floor
     from floor.facts import Entry
+    from floor.log import Place
     from scoring.report import Lang
 
 T = TypeVar("T")
@@ -34,18 +36,20 @@ PORT = 8700
 URL = f"http://127.0.0.1:{PORT}"
 FILE = click.Path(path_type=Path, dir_okay=False)
 
+
+def named_place(_: click.Context, __: click.Parameter, words: str) -> "Place":
+    """The log that an option names; it may hold a password and is not repeated."""
+    from floor.log import place_of
+
+    return with_sentences(lambda: place_of(words))
+
+
 log_option = click.option(
     "--log",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=HERE / "events.db",
+    default=str(HERE / "events.db"),
     envvar="JIAOHAO_LOG",
-    help="日志文件 The log; made on the first run.",
-)
-hall_option = click.option(
-    "--hall",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=HALL,
-    help="目录文件 The hall's catalogue.",
+    callback=named_place,
+    help="日志 The log: a file, made on the first run, or postgresql://…",
 )
 url_option = click.option(
     "--url", default=URL, envvar="JIAOHAO_URL", help="服务地址 Where the hall serves."
@@ -86,55 +90,49 @@ def main() -> None:
 
 @main.command()
 @log_option
-@hall_option
+@click.option(
+    "--hall", "halls", type=FILE, multiple=True, default=[HALL], help="目录 Catalogues."
+)
 @click.option("--host", default="127.0.0.1", help="监听地址 Address to listen on.")
 @port_option
 @click.option("--dev", is_flag=True, help="免登录，仅限本机 No sign-in, loopback only.")
-def serve(log: Path, hall: Path, host: str, port: int, dev: bool) -> None:
+@click.option("--standby", is_flag=True, help="备用 Wait for the hall, then take over.")
+def serve(
+    log: "Place", halls: Sequence[Path], host: str, port: int, dev: bool, standby: bool
+) -> None:
     """开厅 Serve the hall on one port: pages, screens, terminals, API."""
-    from floor.door import is_loopback
+    from floor.serving import check_host, serve_halls
 
-    if not dev:
-        fail(
-            "登录功能尚未提供，请用 --dev 在本机运行",
-            "Sign-in is not there yet; run with --dev on this machine",
-        )
-    if not is_loopback(host):
-        fail(
-            f"--dev 免登录，只能监听本机地址，不能是 {host}",
-            f"--dev gives all rights without sign-in and listens on loopback only, "
-            f"not on {host}",
-        )
-    run(_serve(log, hall, host, port))
+    with_sentences(lambda: check_host(host, dev=dev))
+    where = (log, halls, host, port)
+    run(serve_halls(*where, now, rooms, standby=standby, say=click.echo))
 
 
-async def _serve(log: Path, hall: Path, host: str, port: int) -> None:
-    async with open_hall(log, hall, host, port, now) as url:
-        click.echo(f"叫好 Jiaohao  {url}/  (Ctrl-C 停止 stops)")
-        await asyncio.Event().wait()
+@main.command()
+@log_option
+def migrate(log: "Place") -> None:
+    """建表 Make the tables of a log, before the first start on PostgreSQL."""
+    from floor.log import migrate
+
+    with_sentences(lambda: migrate(log))
+    click.echo(f"已就绪 Ready  {log.name}")
 
 
-@asynccontextmanager
-async def open_hall(
-    log: Path, hall: Path, host: str, port: int, clock: Callable[[], datetime]
-) -> AsyncIterator[str]:
-    """A hall at work: log, writer, feed and door; gives its URL."""
-    import callers.server
-    from floor import door
-    from floor.catalogue import load
-    from floor.follow import opened
-    from floor.log import read
-    from floor.tokens import load_key
+@main.command()
+@log_option
+@click.option("--since", default=0, help="从第几条之后 After this position.")
+@click.option("--hall", help="只看一个大厅 Only the hall of this id.")
+def tail(log: "Place", since: int, hall: str | None) -> None:
+    """跟随日志 Print each fact as a line of JSON, past ones first, until stopped."""
+    from floor.api import entry_json
+    from floor.log import tail
 
-    catalogue = load(hall)
-    with closing(door.listen(host, port)) as listening:
-        async with opened(log, catalogue, clock()) as (writer, feed):
-            key = load_key(log.with_name(log.name + ".key"))
-            floor = door.Floor(feed, writer, clock, door.DevGate(), key)
-            routes = [*shown(floor, lambda: read(log)), *callers.server.routes(floor)]
-            app = door.application(floor, routes)
-            async with door.running(app, listening) as url:
-                yield url
+    def follow() -> None:
+        for entry in tail(log, since=since, hall=hall):
+            click.echo(entry_json(entry))
+
+    with suppress(KeyboardInterrupt):
+        with_sentences(follow)
 
 
 def shown(
@@ -150,6 +148,15 @@ def shown(
         *displays.server.routes(floor),
         *scoring.server.routes(floor, read),
     ]
+
+
+def rooms(
+    floor: "Floor", read: "Callable[[], Iterable[Entry]]"
+) -> "Sequence[BaseRoute]":
+    """The routes of a hall at work: what is shown, and the clerks' terminals."""
+    import callers.server
+
+    return [*shown(floor, read), *callers.server.routes(floor)]
 
 
 @main.command()
@@ -192,23 +199,18 @@ def voice(wav: Path | None, url: str, lang: "Lang") -> None:
 
 @main.command()
 @log_option
-@click.option(
-    "--rulebook",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=RULEBOOK,
-    help="考核细则 The rulebook.",
-)
+@click.option("--rulebook", type=FILE, default=RULEBOOK, help="考核细则 The rulebook.")
 @click.option("--as-of", default="", help="截至时刻 The score at this instant (ISO).")
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "html"]), default="text"
 )
 @lang_option
-def score(log: Path, rulebook: Path, as_of: str, form: str, lang: "Lang") -> None:
+def score(log: "Place", rulebook: Path, as_of: str, form: str, lang: "Lang") -> None:
     """千分制考核 The 1000-point assessment of each window, with its evidence."""
     click.echo(with_sentences(lambda: _score(log, rulebook, as_of, form, lang)))
 
 
-def _score(log: Path, rulebook: Path, as_of: str, form: str, lang: "Lang") -> str:
+def _score(log: "Place", rulebook: Path, as_of: str, form: str, lang: "Lang") -> str:
     from floor.log import read, read_catalogue
     from scoring import report
     from scoring.assessment import assess
@@ -226,7 +228,7 @@ def _score(log: Path, rulebook: Path, as_of: str, form: str, lang: "Lang") -> st
 
 
 @main.command("import")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=FILE)
 @click.option("--map", "map_", type=click.Path(path_type=Path), required=True)
 @click.option("--log", type=click.Path(path_type=Path), required=True)
 def import_(file: Path, map_: Path, log: Path) -> None:
@@ -245,12 +247,12 @@ def import_(file: Path, map_: Path, log: Path) -> None:
 @click.option("--speed", type=click.FloatRange(0.1, 100_000), default=60.0)
 @click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="营业日 Business day.")
 @port_option
-def replay(log: Path, speed: float, day: datetime | None, port: int) -> None:
+def replay(log: "Place", speed: float, day: datetime | None, port: int) -> None:
     """回放 Play a recorded day to screens and voice."""
     run(_replay(log, speed, day.date() if day else None, port))
 
 
-async def _replay(log: Path, speed: float, day: date | None, port: int) -> None:
+async def _replay(log: "Place", speed: float, day: date | None, port: int) -> None:
     from floor import door
     from floor.recording import Recording
 
@@ -266,7 +268,7 @@ async def _replay(log: Path, speed: float, day: date | None, port: int) -> None:
 
 @main.command()
 @log_option
-def digest(log: Path) -> None:
+def digest(log: "Place") -> None:
     """状态摘要 SHA-256 of the state at the end of each business day."""
     from floor.recording import digests
 
@@ -278,7 +280,7 @@ def digest(log: Path) -> None:
 @log_option
 @signing_key_option
 @click.option("--stream", default="", help="流 Stream; the newest one by default.")
-def checkpoint(log: Path, signing_key: Path | None, stream: str) -> None:
+def checkpoint(log: "Place", signing_key: Path | None, stream: str) -> None:
     """检查点 A stream's signed size and root, to be kept where the log is not."""
     from floor import proof
     from floor.checkpoint import SigningKey, hall_of
@@ -301,7 +303,7 @@ def checkpoint(log: Path, signing_key: Path | None, stream: str) -> None:
 @click.option("--against", type=FILE, help="副本 A copy of the log.")
 @click.option("--keep-leaves", is_flag=True, help="补齐叶表 Make missing leaf lists.")
 def verify(
-    log: Path,
+    log: "Place",
     signing_key: Path | None,
     kept: tuple[Path, ...],
     key: tuple[str, ...],
@@ -325,7 +327,7 @@ def verify(
 @log_option
 @click.option("--position", type=click.IntRange(1), required=True, help="位置 Where.")
 @click.option("--stream", default="", help="流 Stream, where the log has many halls.")
-def prove(log: Path, position: int, stream: str) -> None:
+def prove(log: "Place", position: int, stream: str) -> None:
     """证明 One fact's proof under the newest seal of its stream, as JSON."""
     from msgspec.structs import asdict
 
@@ -352,6 +354,7 @@ async def _demo(speed: float, once: bool, port: int, seed: int) -> None:
     import displays.voice
     from callers.rehearsal import Rehearsal, fast_clock
     from floor.catalogue import load
+    from floor.serving import beside, open_hall
 
     catalogue = load(HALL)
     clock = fast_clock(catalogue, now(), speed)
@@ -359,7 +362,8 @@ async def _demo(speed: float, once: bool, port: int, seed: int) -> None:
     # Window 3 is left to whoever tries the clerk's terminal.
     staffed = tuple(w for w in catalogue.windows if once or w.id != "3")
     spoken: Counter[str] = Counter()
-    async with open_hall(log, HALL, "127.0.0.1", port, clock) as url:
+    at_work = open_hall(log, catalogue, "127.0.0.1", port, clock, rooms)
+    async with at_work as (url, _):
         click.echo(DEMO_WORDS.format(url=url, speed=speed, wav=wav))
         voice = displays.voice.run(
             url,
@@ -410,18 +414,6 @@ def assessed(log: Path) -> str:
     return _score(log, RULEBOOK, "", "text", "zh")
 
 
-@asynccontextmanager
-async def beside(job: "Coroutine[Any, Any, None]") -> AsyncIterator[None]:
-    """Let a follower run beside the block, and end it with the block."""
-    task = asyncio.create_task(job)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
 def printed_docs() -> dict[Path, str]:
     """The pages of docs/ that are printed from the code, with their text."""
     from floor.glossary import glossary
@@ -441,9 +433,11 @@ def docs() -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def signing_key_of(log: Path) -> Path:
+def signing_key_of(log: "Place") -> Path:
     """Where a hall's signing key is when nothing else is said."""
-    return log.with_name(log.name + ".signing.pem")
+    from floor.storage import beside
+
+    return beside(log).with_name(beside(log).name + ".signing.pem")
 
 
 def run(job: "Coroutine[Any, Any, None]") -> None:
@@ -456,10 +450,14 @@ def run(job: "Coroutine[Any, Any, None]") -> None:
 
 def with_sentences(job: Callable[[], T]) -> T:
     """Do a job; what a person can mend is said in a sentence, not in a trace."""
-    from floor.refusals import LogFailed, Unusable
+    from floor.refusals import LogFailed, LogLost, Unusable
 
     try:
         return job()
+    except LogLost as error:
+        click.echo(str(error), err=True)
+        # At once: a tidy end would let SQLite move pages that are not to be trusted.
+        os._exit(3)
     except Unusable as error:
         fail(error.message["zh"], error.message["en"])
     except (LogFailed, OSError) as error:

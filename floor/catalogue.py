@@ -4,6 +4,7 @@ A TOML file that a person writes; `load` checks all of it before the hall opens,
 the hall publishes it into its log, so a replay uses the catalogue of that day.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -179,6 +180,17 @@ def load(path: Path) -> Catalogue:
     catalogue = FILE.shaped(FILE.table(FILE.read(path)), Catalogue)
     check(catalogue)
     return catalogue
+
+
+def load_all(paths: Sequence[Path]) -> list[Catalogue]:
+    """The catalogues of several halls that one process serves.
+
+    Raises:
+        BadCatalogue: one is not right, or two are of the same hall.
+    """
+    catalogues = [load(path) for path in paths]
+    _once("大厅 hall", "hall", [each.hall for each in catalogues])
+    return catalogues
 
 
 def check(catalogue: Catalogue) -> None:

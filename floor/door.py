@@ -331,11 +331,11 @@ def listen(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
-    except OSError as error:
+    except (OSError, OverflowError) as error:  # Overflow: beyond port 65535.
         listening.close()
         raise refusals.Unusable(
             f"无法监听 {host} 的端口 {port}，可能已被占用",
-            f"Cannot listen on {host}, port {port}: {error.strerror}",
+            f"Cannot listen on {host}, port {port}: {error}",
         ) from None
     return listening
 

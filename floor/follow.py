@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from pathlib import Path
 
 from floor import log
 from floor.catalogue import Catalogue
@@ -114,24 +113,32 @@ class Feed:
 
 @asynccontextmanager
 async def opened(
-    path: Path, catalogue: Catalogue, at: datetime
+    place: log.Place, catalogue: Catalogue, at: datetime
 ) -> AsyncIterator[tuple[Hall, Feed]]:
     """A hall at work on its log, and the feed of what it makes durable.
 
     Raises:
-        LogInUse: another process writes this log.
-        LogUnreadable: the file is not a log of ours.
+        LogInUse: another process writes this hall.
+        LogUnreadable: the place is not a log of ours.
     """
-    with log.Log(path) as held:
-        entries = log.read_last_day(path, catalogue.hall)
-
-        def past(since: int) -> Iterable[Entry]:
-            return log.read(path, since=since, hall=catalogue.hall)
-
-        feed = Feed(entries, past)
-        async with Hall(held, catalogue, feed.publish) as hall:
-            await hall.start(at)
+    with log.Log(place, catalogue.hall) as held:
+        async with at_work(held, catalogue, at) as (hall, feed):
             yield hall, feed
+
+
+@asynccontextmanager
+async def at_work(
+    held: log.Log, catalogue: Catalogue, at: datetime
+) -> AsyncIterator[tuple[Hall, Feed]]:
+    """The same on a log that is held already, as by a standby that took over."""
+
+    def past(since: int) -> Iterable[Entry]:
+        return log.read(held.path, since=since, hall=catalogue.hall)
+
+    feed = Feed(held.recent(catalogue.hall, 1), past)
+    async with Hall(held, catalogue, feed.publish) as hall:
+        await hall.start(at)
+        yield hall, feed
 
 
 class Follower:

@@ -23,6 +23,7 @@ from floor.commands import Command
 from floor.day import Day, advance
 from floor.facts import Entry, Fact
 from floor.log import Log, LogUnreadable
+from floor.refusals import LogLost
 from floor.rules.hall import missed
 from floor.streams import stream_for
 
@@ -138,6 +139,8 @@ class Draft:
         entries, self.pending = self.pending, []
         if entries:
             self._log.append(entries)
+        else:
+            self._log.check()
         return entries
 
     def _write(self, fact: Fact) -> Entry:
@@ -210,6 +213,9 @@ class Hall:
         log: the log, held by this process.
         catalogue: published into the log when it differs from the one in force.
         on_durable: told of facts in order, each once, after they are durable.
+
+    Attributes:
+        lost: done when this process cannot go on with the log and must end.
     """
 
     def __init__(self, log: Log, catalogue: Catalogue, on_durable: Listener) -> None:
@@ -222,6 +228,7 @@ class Hall:
         self._told = self._draft.position
         self._sound = True
         self._stopped = False
+        self.lost: asyncio.Future[LogLost] = asyncio.Future()
 
     async def start(self, at: datetime) -> None:
         """Publish the catalogue if it is news, and begin to write.
@@ -251,8 +258,7 @@ class Hall:
             await asyncio.gather(self._writer, return_exceptions=True)
         if self._committing is not None:
             await asyncio.gather(self._committing, return_exceptions=True)
-        while not self._asked.empty():
-            self._asked.get_nowait().refuse(refusals.LogUnavailable())
+        self._refuse_pending()
         self._thread.shutdown(wait=True)
 
     async def do(self, command: Command, at: datetime) -> Receipt:
@@ -282,8 +288,12 @@ class Hall:
             raise refusals.HallOverloaded from None
         return await asked.answer
 
+    def _refuse_pending(self) -> None:
+        while not self._asked.empty():
+            self._asked.get_nowait().refuse(refusals.LogUnavailable())
+
     async def _write(self) -> None:
-        while True:
+        while not self.lost.done():
             batch = [await self._asked.get()]
             while len(batch) < BATCH_MAX and not self._asked.empty():
                 batch.append(self._asked.get_nowait())
@@ -345,10 +355,14 @@ class Hall:
         """Read the log again; answer each command by whether it is there."""
         try:
             entries = self._draft.reload()
-        except LogUnreadable:
+        except (LogUnreadable, LogLost) as error:
             logger.exception("The log cannot be read")
             for asked, _ in decided:
                 asked.refuse(refusals.LogUnavailable())
+            if isinstance(error, LogLost) and not self.lost.done():
+                self._stopped = True
+                self.lost.set_result(error)
+                self._refuse_pending()
             return False
         self._sound = True
         self._tell([entry for entry in entries if entry.position > self._told])

@@ -19,13 +19,14 @@ from floor import raw
 from floor.audit import Audit, Order, Report, verify
 from floor.checkpoint import Checkpoint, hall_of
 from floor.seals import LeafLists, Row
+from floor.storage import Place, beside
 from floor.stream_audit import StreamAudit, as_text
 
 # Below this a second process would not have started before the first is done.
 HALVES_FROM_ROWS = 300_000
 
 
-def verify_log(path: Path, checkpoints: Sequence[Checkpoint] = ()) -> Report:
+def verify_log(path: Place, checkpoints: Sequence[Checkpoint] = ()) -> Report:
     """Check a whole log in a file, with the leaf lists beside it.
 
     Args:
@@ -35,7 +36,9 @@ def verify_log(path: Path, checkpoints: Sequence[Checkpoint] = ()) -> Report:
     Raises:
         LogUnreadable: it is missing, or no log.
     """
-    lists = LeafLists(path).as_of_now()  # Before the rows; see there.
+    lists = LeafLists(beside(path)).as_of_now()  # Before the rows; see there.
+    if not isinstance(path, Path):
+        return verify(raw.rows(path), lists, checkpoints)
     end = raw.last_row(path)
     if end >= HALVES_FROM_ROWS and (os.cpu_count() or 1) > 1:
         report = in_halves(path, lists, checkpoints, end // 2, end)

@@ -1,85 +1,111 @@
-"""events.db: the log, where every fact of a hall is kept and none is ever changed.
+"""The log, where every fact of a hall is kept and none is ever changed.
 
-eventsourcing's application and SQLite recorder hold the rows; ours are the closed
-mapper, the durability (`synchronous=FULL`), the triggers against holes and changes,
-and the fence against a second writer. Figures and reasons: docs/decisions.
+The one door to it, whatever it is kept in: a SQLite file or a PostgreSQL database
+(`floor.storage.Place`). Figures and reasons: docs/decisions.
 """
 
-import fcntl
-import os
-import sqlite3
+import asyncio
+import logging
+import re
+import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from itertools import islice
 from types import TracebackType
-from typing import Any, Self, cast
-
-from eventsourcing.application import Application
-from eventsourcing.persistence import (
-    InfrastructureFactory,
-    Mapper,
-    PersistenceError,
-    StoredEvent,
-)
-from eventsourcing.sqlite import (
-    SQLiteApplicationRecorder,
-    SQLiteConnection,
-    SQLiteConnectionPool,
-    SQLiteFactory,
-)
-from eventsourcing.utils import Environment, EnvType
+from typing import Self
 
 from floor import facts
 from floor.catalogue import Catalogue
 from floor.day import setup_stream_of
 from floor.facts import Entry
-from floor.refusals import LogFailed, Unusable
-
-# A second writer is refused by the fence, so a lock held longer than this is a backup
-# tool that does it wrong: better a clear failure than a hall that waits.
-LOCK_TIMEOUT_S = 2
-
-TRIGGERS = (
-    """CREATE TRIGGER IF NOT EXISTS no_holes BEFORE INSERT ON stored_events
-    WHEN NEW.originator_version <> 1 + COALESCE((
-        SELECT MAX(originator_version) FROM stored_events
-        WHERE originator_id = NEW.originator_id), 0)
-    BEGIN SELECT RAISE(ABORT, 'a fact must follow the last one of its stream'); END""",
-    # A replaced row fires no delete trigger, so its number must be new as well.
-    """CREATE TRIGGER IF NOT EXISTS no_replacement BEFORE INSERT ON stored_events
-    WHEN EXISTS (SELECT 1 FROM stored_events WHERE rowid = NEW.rowid)
-    BEGIN SELECT RAISE(ABORT, 'a fact is never replaced'); END""",
-    """CREATE TRIGGER IF NOT EXISTS no_update BEFORE UPDATE ON stored_events
-    BEGIN SELECT RAISE(ABORT, 'a fact is never changed'); END""",
-    """CREATE TRIGGER IF NOT EXISTS no_delete BEFORE DELETE ON stored_events
-    BEGIN SELECT RAISE(ABORT, 'a fact is never removed'); END""",
+from floor.refusals import LogFailed, LogLost
+from floor.sqlite import SQLite
+from floor.storage import (
+    Database,
+    LogInUse,
+    LogUnreachable,
+    LogUnreadable,
+    Place,
+    Reader,
+    Row,
+    Storage,
+    place_of,
 )
 
+__all__ = [
+    "Database",
+    "Log",
+    "LogFailed",
+    "LogInUse",
+    "LogLost",
+    "LogUnreachable",
+    "LogUnreadable",
+    "Place",
+    "Row",
+    "halls",
+    "migrate",
+    "place_of",
+    "read",
+    "read_catalogue",
+    "read_last_day",
+    "read_last_days",
+    "read_rows",
+    "stand_by",
+    "tail",
+]
 
-class LogInUse(Unusable):
-    """Another process writes this log; there is one writer for each hall."""
+# Read in pages, each its own short transaction: a reader that stops half-way would
+# keep SQLite's write-ahead log from being emptied, or one of PostgreSQL's connections,
+# for as long as it stops.
+PAGE_ROWS = 2_000
+# A standby looks this often whether the hall is free.
+STAND_BY_S = 0.2
+# Something may be written without a ring: a dropped connection, a file copied over.
+LOOK_AGAIN_S = 1.0
+# Bookings are made a month ahead and remembered for a month.
+QUARTERS_KNOWN = 2
+DATE = re.compile(r"\d{4}-\d\d-\d\d")
+FIRST, LAST = "", "\U0010ffff"  # Around the names of all streams.
+
+logger = logging.getLogger(__name__)
+
+
+def storage_of(place: Place) -> Storage:
+    """The storage that keeps the log of a place: this is the table of storages."""
+    if isinstance(place, Database):
+        # Its driver takes a fifth of a second to load, which most halls never need.
+        from floor.postgres import Postgres
+
+        return Postgres(place)
+    return SQLite(place)
+
+
+def migrate(place: Place) -> None:
+    """Make what a log needs at its place; again is no harm.
+
+    Apart from the start of a hall: in a database, that needs rights to change tables
+    which a hall has no use for, and halls that start together would meet in it.
+
+    Raises:
+        LogInUse, LogUnreadable: the place cannot be had.
+    """
+    storage_of(place).migrate()
 
 
 class Log:
-    """The writing end of a log. One at a time, or `LogInUse`.
+    """The writing end of a log, held by this process for one hall.
 
     Args:
-        path: the SQLite file; made when absent.
+        path: where it lies; a SQLite file is made when absent.
+        hall: None holds all of a file for whatever comes, as an import does.
 
     Raises:
-        LogInUse: another process holds it.
-        LogUnreadable: the file is not a log, or its folder cannot be written.
+        LogInUse: another process, or this one, writes this hall.
+        LogUnreadable: the place is not a log, or cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place, hall: str | None = None) -> None:
         self.path = path
-        self._fence = _Fence(path.with_name(path.name + ".lock"))
-        try:
-            self._app: _Log | None = _Log(path)
-        except BaseException as error:
-            self._fence.release()
-            if isinstance(error, PersistenceError | sqlite3.Error):
-                raise _unreadable(path, error) from None
-            raise
+        self._writer = storage_of(path).write(hall)
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Make these facts durable, all or none.
@@ -87,32 +113,34 @@ class Log:
         Raises:
             LogFailed: the caller must throw its memory away and read the log again;
                 the rows may or may not be there.
+            LogLost: the process must end.
         """
-        if not self._fence.held:
-            raise LogFailed("The log is closed.")
-        try:
-            if self._app is None:
-                self._app = _Log(self.path)
-            self._app.events.put(cast(Any, entries))
-        except (PersistenceError, sqlite3.Error, OSError) as error:
-            # A commit that failed may have left its connection inside the
-            # transaction, where every later one would fail too.
-            self._let_go()
-            raise LogFailed(str(error)) from error
+        self._writer.append(entries)
+
+    def check(self) -> None:
+        """See that nobody else can be writing this hall.
+
+        Raises:
+            LogFailed: the hall is not held any more, as after a failed append.
+        """
+        self._writer.check()
 
     def recent(self, hall: str, days: int) -> list[Entry]:
-        """What a hall has to know to go on: see `read_last_days`."""
+        """What a hall has to know to go on: see `read_last_days`.
+
+        After a failure the hall is held again before it is read, so what is read here
+        is what the log will be, with nothing of ours still on its way.
+
+        Raises:
+            LogUnreadable: the log cannot be had now.
+            LogLost: another process has taken the hall over; this one must end.
+        """
+        self._writer.settle()
         return read_last_days(self.path, hall, days)
 
     def close(self) -> None:
-        """Let go of the file; another writer may open it."""
-        self._let_go()
-        self._fence.release()
-
-    def _let_go(self) -> None:
-        if self._app is not None:
-            self._app.close()
-            self._app = None
+        """Let go of the log; another process may write it."""
+        self._writer.close()
 
     def __enter__(self) -> Self:
         return self
@@ -126,142 +154,30 @@ class Log:
         self.close()
 
 
-class _Fence:
-    """A lock file that the operating system frees when its process ends."""
+async def stand_by(place: Place, hall: str) -> Log:
+    """Hold a hall as soon as whoever holds it lets go or dies.
 
-    def __init__(self, path: Path) -> None:
-        try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise _unreadable(path, error) from None
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = os.read(self._file, 20).decode("ascii", "replace") or "?"
-            os.close(self._file)
-            log = path.name.removesuffix(".lock")
-            raise LogInUse(
-                f"{log} 正由另一个进程写入（pid {holder}），请先停止它",
-                f"{log} is being written by another process (pid {holder}); "
-                "stop it first",
-            ) from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, str(os.getpid()).encode(), 0)
-
-    @property
-    def held(self) -> bool:
-        return self._file >= 0
-
-    def release(self) -> None:
-        """Free the lock. The file stays: removing it would let two hold it."""
-        if self.held:
-            os.close(self._file)
-            self._file = -1
-
-
-# ── eventsourcing, with the parts that are ours ─────────────────────────────
-
-
-class _FactMapper(Mapper[str]):
-    """Facts to rows, by a closed registry: a row never names what is imported."""
-
-    def __init__(self) -> None:
-        pass  # No transcoder, cipher or compressor: msgspec and plain rows.
-
-    def to_stored_event(self, domain_event: object) -> StoredEvent:
-        entry = cast(Entry, domain_event)
-        return StoredEvent(
-            originator_id=entry.stream,
-            originator_version=entry.version,
-            topic=entry.topic,
-            state=facts.encode(entry.fact),
-        )
-
-    def to_domain_event(self, stored_event: StoredEvent) -> Any:  # noqa: ANN401
-        return Entry(
-            stream=str(stored_event.originator_id),
-            version=stored_event.originator_version,
-            fact=facts.decode(stored_event.topic, stored_event.state),
-        )
-
-
-class _DurablePool(SQLiteConnectionPool):
-    """Connections that acknowledge only what is on the disk.
-
-    The library leaves `synchronous` to how SQLite was built; NORMAL loses up to a
-    whole checkpoint interval of acknowledged facts at a power cut.
+    Raises:
+        LogUnreadable: at the first look; later, a server that is away is waited for.
     """
-
-    def _create_connection(self) -> SQLiteConnection:
-        connection = super()._create_connection()
-        connection._sqlite_conn.execute("PRAGMA synchronous=FULL")
-        return connection
-
-
-class _GuardedRecorder(SQLiteApplicationRecorder):
-    """The library's table with triggers against holes, updates and deletes."""
-
-    def construct_create_table_statements(self) -> list[str]:
-        return [*super().construct_create_table_statements(), *TRIGGERS]
-
-
-class _Factory(SQLiteFactory):
-    application_recorder_class = _GuardedRecorder
-
-    def __init__(self, env: Environment) -> None:
-        super().__init__(env)
-        plain = self.datastore.pool  # Nothing is open yet.
-        self.datastore.pool = _DurablePool(
-            db_name=plain.db_name, lock_timeout=plain.lock_timeout
-        )
-
-
-class _Log(Application[str]):
-    """eventsourcing's application, holding nothing but an event store."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(
-            {
-                "SQLITE_DBNAME": str(path.absolute()),
-                "SQLITE_LOCK_TIMEOUT": str(LOCK_TIMEOUT_S),
-                "ORIGINATOR_ID_TYPE": "text",
-                "CREATE_TABLE": "y",
-                "IS_SNAPSHOTTING_ENABLED": "n",
-            }
-        )
-
-    def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
-        """What the constructor was given, and nothing of `os.environ`.
-
-        There one variable could turn the log into memory, or name a recorder that
-        has no triggers.
-        """
-        return Environment(name, env)
-
-    def construct_factory(self, env: Environment) -> InfrastructureFactory[Any]:
-        return _Factory(env)
-
-    def construct_mapper(self) -> Mapper[str]:
-        return _FactMapper()
+    waiting = False
+    while True:
+        try:
+            return Log(place, hall)
+        except LogInUse as held:
+            if not waiting:
+                logger.warning("备用进程等待接管 / Standing by: %s", held)
+            waiting = True
+        except LogUnreachable:
+            if not waiting:
+                raise
+        await asyncio.sleep(STAND_BY_S)
 
 
 # ── Reading ─────────────────────────────────────────────────────────────────
 
 
-class LogUnreadable(Unusable):
-    """The file is missing, is not a log, or holds rows that are not ours."""
-
-
-COLUMNS = "originator_id, originator_version, topic, state, rowid"
-SELECT = f"SELECT {COLUMNS} FROM stored_events "
-# Bookings are made a month ahead and remembered for a month (floor.bookings).
-QUARTERS_KNOWN = 2
-# Read in pages, each its own short transaction: a reader that stops half-way would
-# keep the write-ahead log from being emptied, for as long as it stops.
-PAGE_ROWS = 2_000
-
-
-def read(path: Path, *, since: int = 0, hall: str = "*") -> Iterator[Entry]:
+def read(place: Place, *, since: int = 0, hall: str | None = None) -> Iterator[Entry]:
     """The facts of a log after a position, in order of position.
 
     Of one hall, or of all of them in the order of writing.
@@ -269,153 +185,149 @@ def read(path: Path, *, since: int = 0, hall: str = "*") -> Iterator[Entry]:
     Raises:
         LogUnreadable: with a sentence that an operator can act on.
     """
-    page = SELECT + "WHERE rowid > ? AND originator_id GLOB ? ORDER BY rowid LIMIT ?"
-    last = since  # A hall's position never exceeds its row number.
-    while rows := list(_rows(path, page, (last, f"{hall}/*", PAGE_ROWS))):
-        last = rows[-1][-1]
-        for row in rows:
-            entry = _entry(path, *row)
-            if entry.position > since:
-                yield entry
+    # A hall's position never exceeds its row number, in either storage: rows of a
+    # failed append leave holes in PostgreSQL's numbers, never in positions.
+    for _, row in _numbered(place, since, hall):
+        entry = _entry(place, row)
+        if entry.position > since:
+            yield entry
 
 
-def read_last_day(path: Path, hall: str) -> list[Entry]:
+def read_rows(place: Place, *, hall: str | None = None) -> Iterator[Row]:
+    """Every row as it is stored, in order of writing, for those who verify it."""
+    for _, row in _numbered(place, 0, hall):
+        yield row
+
+
+def tail(place: Place, *, since: int = 0, hall: str | None = None) -> Iterator[Entry]:
+    """The facts after a position, then each new one as it is written; never ends.
+
+    For another process than the writer's. A connection that is lost is made again.
+
+    Raises:
+        LogUnreadable: the log is not there, or holds what is not ours.
+    """
+    last = since
+    reached = False
+    while True:
+        try:
+            # Listening comes first: what is written between a pull and the listening
+            # after it would be found only with the next fact.
+            with storage_of(place).bell() as bell:
+                while True:
+                    for number, row in _numbered(place, last, hall):
+                        last = number
+                        entry = _entry(place, row)
+                        if entry.position > since:
+                            yield entry
+                    reached = True
+                    bell.wait(LOOK_AGAIN_S)
+        except LogUnreachable as error:
+            if not reached:
+                raise
+            logger.warning("%s", error)
+            time.sleep(LOOK_AGAIN_S)
+
+
+def read_last_day(place: Place, hall: str) -> list[Entry]:
     """The hall's catalogues and its last business day; empty for a new log."""
-    return read_last_days(path, hall, 1)
+    return read_last_days(place, hall, 1)
 
 
-def read_last_days(path: Path, hall: str, days: int) -> list[Entry]:
+def read_last_days(place: Place, hall: str, days: int) -> list[Entry]:
     """What a hall has to know to go on, in order of position.
 
     Its catalogues, its last two quarters and its last business days: milliseconds,
     however long the log is.
     """
-    entries = [
-        entry
-        for stream in (setup_stream_of(hall), *_newest(path, hall, days))
-        for entry in _select(
-            path,
-            SELECT + "WHERE originator_id = ? ORDER BY originator_version",
-            (stream,),
-        )
-    ]
+    with storage_of(place).read() as reader:
+        streams = [setup_stream_of(hall), *_newest(reader, hall, days)]
+        rows = [row for stream in streams for row in reader.stream(stream)]
+    entries = [_entry(place, row) for row in rows]
     return sorted(entries, key=lambda entry: entry.position)
 
 
-def _newest(path: Path, hall: str, days: int) -> Iterator[str]:
-    """The last day streams of a hall, and the last two quarter streams.
-
-    Each is one look into the index; no stream is read through. The quarters of a
-    year stand after its days: `2026-12-31` < `2026-Q1` < `2026-R`.
-    """
-    last = _last_below(path, hall, ":")  # Sorts after every date.
-    if last is None:
-        return
-    year = int(last[:4])
-    quarters = [
-        quarter
-        for of_year in (year, year - 1)
-        for quarter in _quarters(path, hall, of_year)
-    ]
-    yield from (f"{hall}/{quarter}" for quarter in quarters[:QUARTERS_KNOWN])
-    below = ":"
-    while days and (day := _last_below(path, hall, below)):
-        below = day
-        if "Q" in day:
-            below = day[:6]  # `2026-Q`: below all quarters of the year.
-        else:
-            days -= 1
-            yield f"{hall}/{day}"
-
-
-def _quarters(path: Path, hall: str, year: int) -> Iterator[str]:
-    below = f"{year:04d}-R"
-    while (stream := _last_below(path, hall, below)) and "Q" in stream[:6]:
-        if stream[:4] != f"{year:04d}":
-            return
-        below = stream
-        yield stream
-
-
-def _last_below(path: Path, hall: str, below: str) -> str | None:
-    """The name, without its hall, of the last stream that sorts before this one."""
-    rows = _rows(
-        path,
-        "SELECT MAX(originator_id) FROM stored_events "
-        "WHERE originator_id > ? AND originator_id < ?",
-        (f"{hall}/", f"{hall}/{below}"),
-    )
-    found = next(iter(list(rows)))[0]
-    return None if found is None else str(found)[len(hall) + 1 :]
-
-
-def read_catalogue(path: Path) -> Catalogue:
+def read_catalogue(place: Place) -> Catalogue:
     """The catalogue in force at the end of a log of one hall.
 
     Raises:
         LogUnreadable: there is none, or the file is not a log of ours.
     """
-    published = [
-        entry.fact for hall in halls(path) for entry in read_last_days(path, hall, 0)
-    ]
-    if not published:
+    setups = [setup_stream_of(hall) for hall in halls(place)]
+    with storage_of(place).read() as reader:
+        rows = [row for setup in setups for row in reader.stream(setup)]
+    if not rows:
         raise LogUnreadable(
-            f"{path.name} 中没有任何记录", f"There is nothing in {path.name}"
+            f"{place.name} 中没有任何记录", f"There is nothing in {place.name}"
         )
-    last = published[-1]
+    last = _entry(place, rows[-1]).fact
     assert isinstance(last, facts.CataloguePublished), "Setup is catalogues alone."
     return last.catalogue
 
 
-def halls(path: Path) -> list[str]:
+def halls(place: Place) -> list[str]:
     """The halls that a log holds, by their setup streams."""
-    rows = _rows(
-        path,
-        "SELECT DISTINCT originator_id FROM stored_events "
-        "WHERE originator_id GLOB '*/setup' ORDER BY originator_id",
-        (),
-    )
-    return [row[0].rpartition("/")[0] for row in rows]
+    found: list[str] = []
+    with storage_of(place).read() as reader:
+        low = FIRST
+        while (stream := reader.first_stream(low, LAST)) is not None:
+            hall = stream.partition("/")[0]
+            if reader.stream(setup_stream_of(hall)):
+                found.append(hall)
+            low = max(_around(hall)[1], f"{stream}\1")
+    return found
 
 
-def _select(path: Path, statement: str, words: tuple[object, ...]) -> Iterator[Entry]:
-    for row in _rows(path, statement, words):
-        yield _entry(path, *row)
+def _newest(reader: Reader, hall: str, days: int) -> Iterator[str]:
+    """The hall's last two quarters and its last days, each found by one look.
+
+    The quarters of a year stand after its days: `2026-12-31` < `2026-Q1` < `2026-R`.
+    """
+    low, high = f"{hall}/", f"{hall}/:"  # After every date, before `setup`.
+    last = reader.last_stream(low, high)
+    if last is None:
+        return
+    year = last.removeprefix(low)[:4]
+    if year.isdecimal():
+        years = (int(year), int(year) - 1)
+        quarters = (q for of in years for q in _quarters(reader, f"{low}{of:04d}"))
+        yield from islice(quarters, QUARTERS_KNOWN)
+    while days and (stream := reader.last_stream(low, high)) is not None:
+        high = stream
+        if DATE.fullmatch(stream.removeprefix(low)):
+            days -= 1
+            yield stream
 
 
-def _entry(
-    path: Path, stream: str, version: int, topic: str, state: bytes, _: int
-) -> Entry:
+def _quarters(reader: Reader, year: str) -> Iterator[str]:
+    high = f"{year}-R"
+    while (stream := reader.last_stream(f"{year}-Q", high)) is not None:
+        high = stream
+        yield stream
+
+
+def _around(hall: str | None) -> tuple[str, str]:
+    """Between what names the streams of a hall, or of all halls, are."""
+    return (FIRST, LAST) if hall is None else (f"{hall}/", f"{hall}0")  # After "/".
+
+
+def _numbered(place: Place, after: int, hall: str | None) -> Iterator[tuple[int, Row]]:
+    low, high = _around(hall)
+    while True:
+        with storage_of(place).read() as reader:
+            rows = reader.page(low, high, after, PAGE_ROWS)
+        yield from rows
+        if len(rows) < PAGE_ROWS:
+            return
+        after = rows[-1][0]
+
+
+def _entry(place: Place, row: Row) -> Entry:
     try:
-        return Entry(stream, version, facts.decode(topic, state))
+        return Entry(row.stream, row.version, facts.decode(row.topic, row.state))
     except (ValueError, TypeError) as error:  # Not ours, not fitting, not bytes.
+        where, version = row.stream, row.version
         raise LogUnreadable(
-            f"{path.name} 中 {stream} 第 {version} 条无法读取：{error}",
-            f"Fact {version} of {stream} in {path.name} cannot be read: {error}",
+            f"{place.name} 中 {where} 第 {version} 条无法读取：{error}",
+            f"Fact {version} of {where} in {place.name} cannot be read: {error}",
         ) from None
-
-
-def _rows(path: Path, statement: str, words: tuple[object, ...]) -> Iterator[Any]:
-    if not path.is_file():
-        raise LogUnreadable(f"没有日志文件 {path.name}", f"There is no log {path.name}")
-    try:
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=LOCK_TIMEOUT_S
-        )
-        try:
-            connection.execute("PRAGMA query_only=1")
-            # Checkpoints are the writer's: a reader that makes one can meet the
-            # WAL-reset bug of SQLite before 3.51.3.
-            connection.execute("PRAGMA wal_autocheckpoint=0")
-            yield from connection.execute(statement, words)
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
-        raise _unreadable(path, error) from None
-
-
-def _unreadable(path: Path, error: Exception) -> LogUnreadable:
-    return LogUnreadable(
-        f"{path.name} 不是可用的日志：{error}",
-        f"{path.name} is not a usable log: {error}",
-    )

@@ -24,7 +24,9 @@ from floor.halves import verify_log
 from floor.merkle import includes, inclusion_proof
 from floor.refusals import Unusable
 from floor.seals import LeafLists, Row, leaf_of
-from floor.stream_audit import Finding, Place, StreamAudit, as_text
+from floor.storage import Place, beside
+from floor.stream_audit import Finding, StreamAudit, as_text
+from floor.stream_audit import Place as Spot
 
 # One finding a stream; a person reads some.
 DIFFERENCES_MAX = 200
@@ -57,12 +59,12 @@ class Proof(msgspec.Struct, frozen=True):
 
 
 def inspect(
-    path: Path,
+    path: Place,
     kept: Iterable[Path] = (),
     vkeys: Iterable[str] = (),
     *,
     signing_key: Path | None = None,
-    against: Path | None = None,
+    against: Place | None = None,
 ) -> Report:
     """Verify a log with all that is known from outside of it.
 
@@ -87,7 +89,7 @@ def inspect(
             checkpoints.append(read(note, trusted))
         except NotGenuine as error:
             found.append(
-                Finding(Place(file.name), error.message["zh"], error.message["en"])
+                Finding(Spot(file.name), error.message["zh"], error.message["en"])
             )
     if against is not None:
         found += differences(raw.rows_by_stream(path), raw.rows_by_stream(against))
@@ -104,7 +106,7 @@ def _own_keys(note: str, signing_key: Path | None) -> list[Key]:
     return [SigningKey.load(signing_key).public(name)]
 
 
-def prove(path: Path, position: int, stream: str = "") -> Proof:
+def prove(path: Place, position: int, stream: str = "") -> Proof:
     """The inclusion proof of the fact at a position, under its stream's newest seal.
 
     Args:
@@ -165,7 +167,7 @@ def proven(proof: Proof, root: str = "") -> bool:
     )
 
 
-def checkpoint(path: Path, stream: str = "") -> Checkpoint:
+def checkpoint(path: Place, stream: str = "") -> Checkpoint:
     """What a stream is now, to be signed; its leaf list is kept beside the log.
 
     Args:
@@ -178,17 +180,17 @@ def checkpoint(path: Path, stream: str = "") -> Checkpoint:
     """
     stream = stream or raw.newest_stream(path)
     audit, leaves = _audited(path, stream)
-    LeafLists(path).write(stream, b"".join(leaves))
+    LeafLists(beside(path)).write(stream, b"".join(leaves))
     return Checkpoint(stream, audit.size, audit.root)
 
 
-def keep_leaves(path: Path) -> int:
+def keep_leaves(path: Place) -> int:
     """Make the leaf lists that sealed streams lack; how many were made.
 
     Raises:
         NotProvable: a stream is not as it was sealed.
     """
-    lists, made = LeafLists(path), 0
+    lists, made = LeafLists(beside(path)), 0
     for stream in raw.streams(path):
         if lists.read(stream) is None:
             audit, leaves = _audited(path, stream)
@@ -247,11 +249,11 @@ def _key(row: Row) -> tuple[bytes, int]:
     return stream, version if isinstance(version, int) else 0
 
 
-def _place(row: Row) -> Place:
-    return Place(as_text(row[0]), row[1], raw.position_of(row), as_text(row[2]))
+def _place(row: Row) -> Spot:
+    return Spot(as_text(row[0]), row[1], raw.position_of(row), as_text(row[2]))
 
 
-def _row_at(path: Path, position: int, stream: str) -> Row:
+def _row_at(path: Place, position: int, stream: str) -> Row:
     # A position never exceeds its row number, so the search begins there.
     for row in raw.rows(path, since=max(position, 1) - 1):
         if raw.position_of(row) == position and stream in ("", as_text(row[0])):
@@ -261,9 +263,9 @@ def _row_at(path: Path, position: int, stream: str) -> Row:
     )
 
 
-def _audited(path: Path, stream: str) -> tuple[StreamAudit, list[bytes]]:
+def _audited(path: Place, stream: str) -> tuple[StreamAudit, list[bytes]]:
     """A stream that is what its seals and its leaf list say, with its leaves."""
-    audit = StreamAudit(stream.encode(), LeafLists(path).as_of_now())
+    audit = StreamAudit(stream.encode(), LeafLists(beside(path)).as_of_now())
     leaves = []
     for row in raw.rows_of(path, stream):
         try:

@@ -5,6 +5,7 @@ need not hold text where text belongs.
 """
 
 import sqlite3
+from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import chain
@@ -13,8 +14,10 @@ from typing import Any
 
 import msgspec
 
-from floor.log import LOCK_TIMEOUT_S, LogUnreadable
+from floor import storage
+from floor.log import LogUnreadable, Place, read_rows, storage_of
 from floor.seals import Row
+from floor.sqlite import LOCK_TIMEOUT_S
 
 COLUMNS = "originator_id, originator_version, topic, state"
 # Each page is its own short transaction, so that reading a year does not keep the
@@ -24,7 +27,7 @@ ROWID_MAX = 2**63 - 1
 
 
 def rows(
-    path: Path, *, since: int = -ROWID_MAX, until: int = ROWID_MAX
+    path: Place, *, since: int = -ROWID_MAX, until: int = ROWID_MAX
 ) -> Iterator[Row]:
     """All rows in the order of writing, which is the order of reading a log.
 
@@ -37,6 +40,9 @@ def rows(
     Raises:
         LogUnreadable: it is missing, or no log.
     """
+    if not isinstance(path, Path):
+        # The server holds the columns to their types; only a file can hold anything.
+        return map(_as_bytes, read_rows(path))
     return chain.from_iterable(_pages(path, since, until))
 
 
@@ -56,8 +62,16 @@ def _pages(path: Path, since: int, until: int) -> Iterator[list[Row]]:
         yield _fetched(path, connection, page, (since, until))
 
 
-def rows_of(path: Path, stream: str) -> Iterator[Row]:
+def _as_bytes(row: storage.Row) -> Row:
+    return row.stream.encode(), row.version, row.topic.encode(), row.state
+
+
+def rows_of(path: Place, stream: str) -> Iterator[Row]:
     """The rows of one stream, in order of version."""
+    if not isinstance(path, Path):
+        with storage_of(path).read() as reader:
+            yield from map(_as_bytes, reader.stream(stream))
+        return
     page = (
         f"SELECT {COLUMNS} FROM stored_events "
         "WHERE originator_id = CAST(? AS TEXT) "
@@ -81,14 +95,16 @@ def rows_after(path: Path, stream: bytes, since: int, until: int) -> list[Row]:
         return _fetched(path, connection, part, (stream, since, until))
 
 
-def rows_by_stream(path: Path) -> Iterator[Row]:
+def rows_by_stream(path: Place) -> Iterator[Row]:
     """All rows, stream by stream in the order of their bytes, each by version."""
     for stream in streams(path):
         yield from rows_of(path, stream)
 
 
-def streams(path: Path) -> list[str]:
+def streams(path: Place) -> list[str]:
     """The streams of a log, in the order of their bytes."""
+    if not isinstance(path, Path):
+        return sorted({row.stream for row in read_rows(path)}, key=str.encode)
     with closing(_opened(path)) as connection:
         every = "SELECT DISTINCT originator_id FROM stored_events"
         found = [row[0] for row in _fetched(path, connection, every, ())]
@@ -103,8 +119,11 @@ def last_row(path: Path) -> int:
         return _fetched(path, connection, last, ())[0][0] or 0
 
 
-def newest_stream(path: Path) -> str:
+def newest_stream(path: Place) -> str:
     """The stream that the log's last row is in; empty for an empty log."""
+    if not isinstance(path, Path):
+        newest = deque(read_rows(path), maxlen=1)
+        return newest[0].stream if newest else ""
     last = "SELECT originator_id FROM stored_events ORDER BY rowid DESC LIMIT 1"
     with closing(_opened(path)) as connection:
         found = _fetched(path, connection, last, ())

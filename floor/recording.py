@@ -8,7 +8,6 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
-from pathlib import Path
 
 import msgspec
 
@@ -51,7 +50,7 @@ class Recording:
         LogUnreadable: the file is not a log of ours.
     """
 
-    def __init__(self, path: Path, day: date | None = None) -> None:
+    def __init__(self, path: log.Place, day: date | None = None) -> None:
         self._opening, self.entries = _day_of(path, day)
         self._played = 0
         self._speed = SPEED_MIN
@@ -140,7 +139,7 @@ def check_speed(speed: float) -> None:
         )
 
 
-def _day_of(path: Path, day: date | None) -> tuple[Entry, Sequence[Entry]]:
+def _day_of(path: log.Place, day: date | None) -> tuple[Entry, Sequence[Entry]]:
     """The catalogue in force and the facts of a day.
 
     The catalogue is set to just before the day's first fact, in time and position, so
@@ -183,7 +182,7 @@ def _day_of(path: Path, day: date | None) -> tuple[Entry, Sequence[Entry]]:
     return Entry(in_force.stream, in_force.version, published), facts
 
 
-def digests(path: Path) -> list[tuple[str, str]]:
+def digests(path: log.Place) -> list[tuple[str, str]]:
     """Each business day's stream with the SHA-256 of its state, folded from the log.
 
     Raises:

@@ -1,6 +1,6 @@
-"""What tests share: a day told by the test's own docstring, and a real hall."""
+"""What tests share: a day told by the test's own docstring, a hall, a database."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from starlette.routing import BaseRoute
 
+from database import Server
 from floor import api, door
 from floor.catalogue import Catalogue, load
 from floor.door import DevGate, Floor
 from floor.follow import opened
+from floor.log import Database, migrate
 from timeline import SAMPLE, FloorDay
 
 Routes = Callable[[Floor], Sequence[BaseRoute]]
@@ -60,3 +62,23 @@ def serve_hall(tmp_path: Path) -> ServeHall:
                 yield Served(url, served_floor, path)
 
     return serve
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A real PostgreSQL server for the whole run, on a socket of its own."""
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def empty_database(postgres: Server) -> Database:
+    """A database of the test's own, with nothing in it."""
+    return postgres.database()
+
+
+@pytest.fixture
+def database(empty_database: Database) -> Database:
+    """A database of the test's own, ready for a log."""
+    migrate(empty_database)
+    return empty_database

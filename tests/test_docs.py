@@ -16,12 +16,15 @@ from pathlib import Path
 import httpx
 import pytest
 
+from database import Server
+from floor.log import Database, migrate
+
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PYTHON = ".venv/bin/python"
 WAIT_S = 40
 DATA = ROOT.parent / "shared" / "data"
-LIVE = {"caller", "led", "voice"}  # Followers of a hall; they run until stopped.
+LIVE = {"caller", "led", "voice", "tail"}  # Followers; they run until stopped.
 OWN = {"serve", "replay"}  # These serve a port of their own until stopped.
 
 
@@ -35,6 +38,7 @@ def commands() -> list[str]:
 
 
 COMMANDS = commands()
+DATABASE = "postgresql://jiaohao@db.example/jiaohao"  # Stands for a real one here.
 
 
 def words_of(command: str) -> list[str]:
@@ -59,6 +63,12 @@ def kind_of(command: str) -> str:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the documents' commands run one after the other."""
     return tmp_path_factory.mktemp("docs")
+
+
+@pytest.fixture(scope="module")
+def address(postgres: Server) -> str:
+    """A real database for the one that the documents name."""
+    return postgres.database().url
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +132,18 @@ def seen(running: "subprocess.Popen[bytes]", pattern: str) -> str:
     raise AssertionError(f"{pattern!r} never came: {text.decode('utf-8', 'replace')}")
 
 
+def free_ports(count: int) -> int:
+    """The first of some ports in a row that nobody has."""
+    for _ in range(100):
+        with contextlib.ExitStack() as taken, contextlib.suppress(OSError):
+            first = taken.enter_context(socket.create_server(("127.0.0.1", 0)))
+            port: int = first.getsockname()[1]
+            for further in range(port + 1, port + count):
+                taken.enter_context(socket.create_server(("127.0.0.1", further)))
+            return port
+    raise AssertionError("There are no free ports.")
+
+
 def wait_for_http(url: str, running: "subprocess.Popen[bytes]") -> None:
     for _ in range(WAIT_S * 20):
         assert running.poll() is None, "The server ended."
@@ -146,7 +168,12 @@ def test_make_has_the_target(command: str) -> None:
     assert ".venv" in done.stdout
 
 
-SEEN = {"caller": "3号窗口", "led": "欢迎光临|未开窗", "voice": ""}
+SEEN = {
+    "caller": "3号窗口",
+    "led": "欢迎光临|未开窗",
+    "voice": "",
+    "tail": "CataloguePublished",
+}
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if kind_of(c) == "live"])
@@ -173,8 +200,9 @@ def test_a_follower_runs(
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if kind_of(c) == "once"])
 def test_a_command_does_its_work(
-    command: str, hall: str, place: Path, env: dict[str, str]
+    command: str, hall: str, place: Path, env: dict[str, str], address: str
 ) -> None:
+    command = command.replace(DATABASE, address)
     if "../shared/data" in command or "bank.db" in command:
         if not DATA.is_dir():
             pytest.skip("The recorded days in shared/data are not beside the checkout.")
@@ -200,3 +228,38 @@ def test_a_replay_is_served(command: str, place: Path, env: dict[str, str]) -> N
     with started(words_of(command), place, {**env, "JIAOHAO_PORT": port}) as running:
         wait_for_http(f"http://127.0.0.1:{port}", running)
         seen(running, "回放")
+
+
+@pytest.mark.parametrize(
+    "command", [c for c in COMMANDS if " main.py serve" in c and "--log" in c]
+)
+def test_a_hall_is_served_from_a_database(
+    command: str, place: Path, env: dict[str, str], address: str
+) -> None:
+    """The one after the other: a standby does not wait when nobody has the hall."""
+    migrate(Database(address))
+    key = ROOT / "hall-1.key"
+    ours = not key.exists()
+    port = free_ports(1)
+    words = words_of(command.replace(DATABASE, address))
+    with started(words, place, {**env, "JIAOHAO_PORT": str(port)}) as running:
+        wait_for_http(f"http://127.0.0.1:{port}", running)
+    if ours:
+        key.unlink()
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.count("--hall") == 2])
+def test_several_halls_are_served(
+    command: str, place: Path, env: dict[str, str]
+) -> None:
+    sample = (ROOT / "floor" / "hall.toml").read_text("utf-8")
+    annex = re.sub(r'(?m)^hall = ".*"', 'hall = "annex"', sample)
+    (place / "annex.toml").write_text(annex, "utf-8")
+    port, log = free_ports(2), str(place / "several.db")
+    words = words_of(command)
+    env = {**env, "JIAOHAO_PORT": str(port), "JIAOHAO_LOG": log}
+    with started(words, place, env) as running:
+        for number, hall in enumerate(("hall-1", "annex")):
+            url = f"http://127.0.0.1:{port + number}"
+            wait_for_http(url, running)
+            assert httpx.get(f"{url}/api/hall").json()["hall"] == hall

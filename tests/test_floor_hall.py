@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from eventsourcing.sqlite import SQLiteConnection
 
-from floor import commands, effects, facts, hall, log, refusals
+from floor import commands, effects, facts, hall, refusals, sqlite
 from floor.catalogue import load
 from floor.commands import CallNext, Command, OpenWindow, TakeTicket
 from floor.day import Day
@@ -417,17 +417,17 @@ class SmallDisk:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.pages_max = 0  # Of a connection made from now on; 0 for no bound.
-        create = log._DurablePool._create_connection
+        create = sqlite._DurablePool._create_connection
         self.made: list[sqlite3.Connection] = []
 
-        def bounded(pool: log._DurablePool) -> SQLiteConnection:
+        def bounded(pool: sqlite._DurablePool) -> SQLiteConnection:
             connection = create(pool)
             self.made.append(connection._sqlite_conn)
             if self.pages_max:
                 self._bound(connection._sqlite_conn)
             return connection
 
-        monkeypatch.setattr(log._DurablePool, "_create_connection", bounded)
+        monkeypatch.setattr(sqlite._DurablePool, "_create_connection", bounded)
 
     def fill(self) -> None:
         self.pages_max = 1  # SQLite takes the present size when that is larger.
@@ -475,7 +475,7 @@ async def test_a_full_disk_refuses_and_the_hall_goes_on_when_there_is_room(
 async def test_a_log_locked_by_a_backup_tool_refuses_until_it_is_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(log, "LOCK_TIMEOUT_S", 1)
+    monkeypatch.setattr(sqlite, "LOCK_TIMEOUT_S", 1)
     path = tmp_path / "events.db"
     async with at_work(Log(path)) as work:
         receipts = [await work.take()]
@@ -504,7 +504,7 @@ async def test_a_commit_that_leaves_its_transaction_open_does_not_stop_the_hall(
 
     def broken(self: SQLiteConnection) -> None:
         if failing:
-            raise sqlite3.OperationalError("injected: disk I/O error at commit")
+            raise sqlite3.OperationalError("injected: busy at commit")
         commit(self)
 
     async with at_work(Log(tmp_path / "events.db")) as work:

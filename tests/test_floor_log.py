@@ -1,5 +1,7 @@
 """The log keeps what it was given, all of it, for ever, and for one writer alone."""
 
+import asyncio
+import json
 import os
 import shutil
 import signal
@@ -7,17 +9,19 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 import pytest
 from eventsourcing.sqlite import SQLiteConnection
 
-from floor import commands, facts, log
+from floor import commands, facts
 from floor.catalogue import load
 from floor.day import advance, setup_stream_of
 from floor.day import days as days_of
 from floor.facts import Entry
+from floor.follow import opened
 from floor.hall import Draft
 from floor.log import (
     PAGE_ROWS,
@@ -29,7 +33,8 @@ from floor.log import (
     read_last_day,
     read_last_days,
 )
-from floor.refusals import LogFailed
+from floor.refusals import LogFailed, LogLost, LogUnavailable
+from floor.sqlite import SQLite, SQLiteWriter
 from timeline import SAMPLE, FloorDay
 
 ROOT = Path(__file__).parent.parent
@@ -45,8 +50,9 @@ def write(path: Path, lines: str, floor: FloorDay | None = None) -> FloorDay:
 
 def connections(held: Log) -> Iterator[sqlite3.Connection]:
     """More than one connection of the log's own pool at once."""
-    assert held._app is not None
-    pool = held._app.factory.datastore.pool  # type: ignore[attr-defined]
+    assert isinstance(held._writer, SQLiteWriter)
+    assert held._writer.file.log is not None
+    pool = held._writer.file.log.factory.datastore.pool  # type: ignore[attr-defined]
     taken: list[SQLiteConnection] = []
     try:
         for is_writer in (True, False, False, False):
@@ -225,6 +231,149 @@ def test_a_log_that_could_not_be_opened_is_not_held(tmp_path: Path) -> None:
     write(path, "09:00:00 takes zonghe")
 
 
+# ── A disk that cannot be trusted ───────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("code", "lost"),
+    [
+        (sqlite3.SQLITE_FULL, False),
+        (sqlite3.SQLITE_BUSY, False),
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, False),
+        (sqlite3.SQLITE_LOCKED, False),
+        (sqlite3.SQLITE_CANTOPEN, False),
+        (sqlite3.SQLITE_CONSTRAINT_TRIGGER, False),
+        (sqlite3.SQLITE_IOERR_SHMSIZE, False),
+        (sqlite3.SQLITE_IOERR, True),
+        (sqlite3.SQLITE_IOERR_WRITE, True),
+        (sqlite3.SQLITE_IOERR_FSYNC, True),
+        (sqlite3.SQLITE_CORRUPT, True),
+    ],
+)
+def test_after_some_errors_the_file_is_not_touched_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, lost: bool
+) -> None:
+    path = tmp_path / "events.db"
+    error = sqlite3.OperationalError("injected")
+    error.sqlite_errorcode = code
+    floor = FloorDay().play("09:00:00 takes zonghe")
+    commit = SQLiteConnection.commit
+    faults = [error]
+
+    def failing(self: SQLiteConnection) -> None:
+        if faults:
+            raise faults.pop()
+        commit(self)
+
+    with Log(path, "hall-1") as one, Log(path, "hall-2") as other:
+        one.append(floor.entries[:1])
+        monkeypatch.setattr(SQLiteConnection, "commit", failing)
+        with pytest.raises(LogFailed) as failed:
+            one.append(floor.entries[1:])
+        assert isinstance(failed.value, LogLost) == lost
+        if lost:
+            for held in (one, other):  # It is one file, so it is lost for both.
+                with pytest.raises(LogLost, match="请检查磁盘后重新启动"):
+                    held.recent("hall-1", 2)
+                with pytest.raises(LogLost):
+                    held.append(floor.entries[1:])
+        else:
+            assert one.recent("hall-1", 2) == floor.entries[:1]
+            one.append(floor.entries[1:])
+    assert list(read(path)) == floor.entries[: 1 if lost else 2]
+
+
+async def test_a_hall_on_a_lost_disk_refuses_all_and_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: SQLiteConnection) -> None:
+        error = sqlite3.OperationalError("injected")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+        raise error
+
+    path = tmp_path / "events.db"
+    at = FloorDay().at("09:00:00")
+    take = commands.TakeTicket(item="zonghe")
+    async with opened(path, load(SAMPLE), at) as (hall, feed):
+        await hall.do(take, at)
+        monkeypatch.setattr(SQLiteConnection, "commit", broken)
+        pressed = [hall.do(take, at) for _ in range(600)]  # More than one group.
+        answers = await asyncio.gather(*pressed, return_exceptions=True)
+        assert all(isinstance(answer, LogUnavailable) for answer in answers)
+        assert "磁盘" in (await hall.lost).message["zh"]
+        monkeypatch.undo()
+        with pytest.raises(LogUnavailable):  # Also when the disk is well again.
+            await hall.do(take, at)
+        assert list(feed.day.tickets) == ["A001"]
+    assert [entry.position for entry in read(path)] == [1, 2]
+
+
+def test_halls_of_one_process_take_turns_and_never_meet_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does what fails for one of them disturb another."""
+    monkeypatch.setattr("floor.sqlite.LOCK_TIMEOUT_S", 0)
+    path = tmp_path / "events.db"
+    halls_, commits = [f"hall-{n}" for n in range(4)], 60
+    at = FloorDay().at("09:00:00")
+
+    def work(hall: str) -> None:
+        with Log(path, hall) as held:
+            for n in range(1, commits + 1):
+                fact = facts.DeviceLost(at=at, position=n, device="led")
+                entry = Entry(f"{hall}/2026-11-23", n, fact)
+                if n % 3 == 0:  # One that fails closes what the others write with.
+                    with pytest.raises(LogFailed, match="must follow"):
+                        held.append([entry, entry])
+                held.append([entry])
+
+    with Log(path, "setup"), ThreadPoolExecutor(4) as pool:
+        for working in [pool.submit(work, hall) for hall in halls_]:
+            working.result()
+    for hall in halls_:
+        positions = [entry.position for entry in read(path, hall=hall)]
+        assert positions == list(range(1, commits + 1))
+
+
+def test_one_process_holds_a_hall_once_and_the_whole_file_alone(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "events.db"
+    with Log(path, "hall-1"), Log(path, "hall-2"):
+        for hall in ("hall-1", "hall-2", None):
+            with pytest.raises(LogInUse):
+                Log(path, hall)
+    with Log(path), pytest.raises(LogInUse):
+        Log(path, "hall-1")
+    Log(path).close()
+
+
+def test_a_tail_in_another_process_hears_of_each_fact(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    floor = FloorDay().play("09:00:00 takes zonghe\n09:00:01 takes zonghe")
+    with Log(path, "hall-1") as held:
+        held.append(floor.entries[:1])
+        words = ["main.py", "tail", "--log", str(path)]
+        reader = subprocess.Popen(
+            [sys.executable, *words], stdout=subprocess.PIPE, cwd=ROOT, text=True
+        )
+        try:
+            assert reader.stdout is not None
+            for entry in floor.entries:
+                if entry.position > 1:
+                    held.append([entry])
+                line = json.loads(reader.stdout.readline())
+                assert line["position"] == entry.position
+                assert line["fact"] == entry.topic
+                assert line["stream"] == entry.stream
+        finally:
+            reader.send_signal(signal.SIGINT)
+            reader.wait(20)
+            assert reader.stdout is not None
+            reader.stdout.close()
+        assert reader.returncode == 0
+
+
 # ── Nothing outside can bend it ─────────────────────────────────────────────
 
 HOSTILE = {
@@ -396,8 +545,8 @@ def test_a_long_log_is_read_in_pages_without_gap_or_repeat(tmp_path: Path) -> No
 def test_a_reader_cannot_write_and_needs_no_lock(tmp_path: Path) -> None:
     path = tmp_path / "events.db"
     write(path, "09:00:00 takes zonghe")
-    with pytest.raises(LogUnreadable, match="readonly"):
-        list(log._rows(path, "DELETE FROM stored_events", ()))
+    with pytest.raises(LogUnreadable, match="readonly"), SQLite(path).read() as reader:
+        reader.connection.execute("DELETE FROM stored_events")
     blocker = sqlite3.connect(path, isolation_level=None)
     try:
         blocker.execute("BEGIN IMMEDIATE")

@@ -17,6 +17,7 @@ from floor.refusals.doors import NotAllowed as NotAllowed
 from floor.refusals.doors import TooLarge as TooLarge
 from floor.refusals.doors import UnknownCommand as UnknownCommand
 from floor.refusals.refused import LogFailed as LogFailed
+from floor.refusals.refused import LogLost as LogLost
 from floor.refusals.refused import Refused as Refused
 from floor.refusals.refused import Unusable as Unusable
 from floor.refusals.tickets import AlreadyEvaluated as AlreadyEvaluated

@@ -45,3 +45,15 @@ class Unusable(ValueError):
 
 class LogFailed(RuntimeError):
     """The log could not be written; whether rows became durable is to be looked up."""
+
+
+class LogLost(LogFailed):
+    """This process cannot speak for the log any more and must end.
+
+    The disk failed, so that memory and disk may differ; or another process has taken
+    the hall over.
+    """
+
+    def __init__(self, zh: str, en: str) -> None:
+        self.message = {"zh": zh, "en": en}
+        super().__init__(f"{zh} / {en}")
