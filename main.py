@@ -30,6 +30,7 @@ HALL = HERE / "floor" / "hall.toml"
 RULEBOOK = HERE / "scoring" / "rulebook.toml"
 DEMO = HERE / "demo"
 PORT = 8700
+FREE_MB = 500  # A year of a busy hall; below that somebody has to plan.
 URL = f"http://127.0.0.1:{PORT}"
 
 log_option = click.option(
@@ -80,7 +81,14 @@ def main() -> None:
 @click.option("--host", default="127.0.0.1", help="监听地址 Address to listen on.")
 @port_option
 @click.option("--dev", is_flag=True, help="免登录，仅限本机 No sign-in, loopback only.")
-def serve(log: Path, hall: Path, host: str, port: int, dev: bool) -> None:
+@click.option(
+    "--free-mb",
+    type=click.IntRange(0),
+    default=FREE_MB,
+    envvar="JIAOHAO_FREE_MB",
+    help="磁盘余量警报 Alarm when less room is left for the log.",
+)
+def serve(log: Path, hall: Path, host: str, port: int, dev: bool, free_mb: int) -> None:
     """开厅 Serve the hall on one port: pages, screens, terminals, API."""
     from floor.door import is_loopback
 
@@ -95,18 +103,23 @@ def serve(log: Path, hall: Path, host: str, port: int, dev: bool) -> None:
             f"--dev gives all rights without sign-in and listens on loopback only, "
             f"not on {host}",
         )
-    run(_serve(log, hall, host, port))
+    run(_serve(log, hall, host, port, free_mb))
 
 
-async def _serve(log: Path, hall: Path, host: str, port: int) -> None:
-    async with open_hall(log, hall, host, port, now) as url:
+async def _serve(log: Path, hall: Path, host: str, port: int, free_mb: int) -> None:
+    async with open_hall(log, hall, host, port, now, free_mb) as url:
         click.echo(f"叫好 Jiaohao  {url}/  (Ctrl-C 停止 stops)")
         await asyncio.Event().wait()
 
 
 @asynccontextmanager
 async def open_hall(
-    log: Path, hall: Path, host: str, port: int, clock: Callable[[], datetime]
+    log: Path,
+    hall: Path,
+    host: str,
+    port: int,
+    clock: Callable[[], datetime],
+    free_mb: int = FREE_MB,
 ) -> AsyncIterator[str]:
     """A hall at work: log, writer, feed and door; gives its URL."""
     import callers.server
@@ -115,12 +128,14 @@ async def open_hall(
     from floor.follow import opened
     from floor.log import read
     from floor.tokens import load_key
+    from floor.upkeep import Upkeep
 
     catalogue = load(hall)
     with closing(door.listen(host, port)) as listening:
         async with opened(log, catalogue, clock()) as (writer, feed):
             key = load_key(log.with_name(log.name + ".key"))
-            floor = door.Floor(feed, writer, clock, door.DevGate(), key)
+            upkeep = Upkeep(writer, free_bytes_min=free_mb * 1_000_000)
+            floor = door.Floor(feed, writer, clock, door.DevGate(), key, upkeep)
             routes = [*shown(floor, lambda: read(log)), *callers.server.routes(floor)]
             app = door.application(floor, routes)
             async with door.running(app, listening) as url:
@@ -262,6 +277,26 @@ def digest(log: Path) -> None:
 
     for stream, sha256 in with_sentences(lambda: digests(log)):
         click.echo(f"{sha256}  {stream}")
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@log_option
+def backup(file: Path, log: Path) -> None:
+    """备份 Copy the log into FILE, also while the hall works, and check the copy."""
+    from floor.backup import back_up
+
+    click.echo(with_sentences(lambda: back_up(log, file)).words())
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@log_option
+def restore(file: Path, log: Path) -> None:
+    """恢复 Make the log again out of a backup, where there is none."""
+    from floor.backup import restore
+
+    click.echo(with_sentences(lambda: restore(file, log)).words())
 
 
 @main.command()

@@ -8,7 +8,7 @@ and the fence against a second writer. Figures and reasons: docs/decisions.
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -37,6 +37,8 @@ from floor.refusals import LogFailed, Unusable
 # A second writer is refused by the fence, so a lock held longer than this is a backup
 # tool that does it wrong: better a clear failure than a hall that waits.
 LOCK_TIMEOUT_S = 2
+# How long commands may wait because readers are in the way of a checkpoint.
+CHECKPOINT_WAIT_MS = 100
 
 TRIGGERS = (
     """CREATE TRIGGER IF NOT EXISTS no_holes BEFORE INSERT ON stored_events
@@ -72,7 +74,9 @@ class Log:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._fence = _Fence(path.with_name(path.name + ".lock"))
+        #: Asked when an append has failed; True when it is worth another try.
+        self.make_room: Callable[[LogFailed], bool] = lambda _: False
+        self._fence = Fence(path.with_name(path.name + ".lock"))
         try:
             self._app: _Log | None = _Log(path)
         except BaseException as error:
@@ -88,6 +92,15 @@ class Log:
             LogFailed: the caller must throw its memory away and read the log again;
                 the rows may or may not be there.
         """
+        try:
+            self._append(entries)
+        except LogFailed as error:
+            if not self.make_room(error):
+                raise
+            # Rows that are durable after all make this fail as well, by their numbers.
+            self._append(entries)
+
+    def _append(self, entries: Sequence[Entry]) -> None:
         if not self._fence.held:
             raise LogFailed("The log is closed.")
         try:
@@ -97,6 +110,27 @@ class Log:
         except (PersistenceError, sqlite3.Error, OSError) as error:
             # A commit that failed may have left its connection inside the
             # transaction, where every later one would fail too.
+            self._let_go()
+            raise LogFailed(str(error)) from error
+
+    def checkpoint(self) -> None:
+        """Empty the write-ahead log, through the connection that writes it.
+
+        While a reader stays in an old transaction, what can be moved is moved, at
+        once; readers who are up to date are waited for, `CHECKPOINT_WAIT_MS` at most.
+        """
+        if self._app is None:
+            return
+        store = cast(SQLiteFactory, self._app.factory).datastore
+        try:
+            with store.get_connection(commit=True) as connection:
+                execute = connection._sqlite_conn.execute
+                row = execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                if row["log"] == row["checkpointed"]:
+                    execute(f"PRAGMA busy_timeout={CHECKPOINT_WAIT_MS}")
+                    execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                    execute(f"PRAGMA busy_timeout={LOCK_TIMEOUT_S * 1000}")
+        except (PersistenceError, sqlite3.Error) as error:
             self._let_go()
             raise LogFailed(str(error)) from error
 
@@ -126,7 +160,7 @@ class Log:
         self.close()
 
 
-class _Fence:
+class Fence:
     """A lock file that the operating system frees when its process ends."""
 
     def __init__(self, path: Path) -> None:
