@@ -220,7 +220,8 @@ def _check_absent(target: Path) -> None:
 def _check_room(source: Path, folder: Path) -> None:
     size = source.stat().st_size
     with suppress(FileNotFoundError):
-        size += source.with_name(source.name + "-wal").stat().st_size
+        real = source.resolve()  # SQLite follows links as well.
+        size += real.with_name(real.name + "-wal").stat().st_size
     free = shutil.disk_usage(folder).free
     if free < size + ROOM_LEFT_BYTES:
         needed = (size + ROOM_LEFT_BYTES) // 1_000_000 + 1

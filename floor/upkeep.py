@@ -75,7 +75,8 @@ class Upkeep:
     ) -> None:
         self.alarms: Sequence[Alarm] = ()
         self._hall = hall
-        self._path = hall.log.path
+        # Where it really lies; SQLite follows links as well.
+        self._path = hall.log.path.resolve()
         self._ballast = self._path.with_name(self._path.name + ".ballast")
         self._wal = self._path.with_name(self._path.name + "-wal")
         self._free_bytes_min = free_bytes_min

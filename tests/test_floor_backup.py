@@ -198,6 +198,17 @@ def test_a_backup_is_one_file_with_what_its_sentence_says(tmp_path: Path) -> Non
     assert (code, digests) == says("digest", "--log", path)
 
 
+def test_a_killed_hall_is_backed_up_with_what_lies_in_its_wal(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    (tmp_path / "dead").mkdir()
+    with Log(path) as held:
+        held.append(FloorDay().play("09:00:00 takes zonghe").entries)
+        for ending in ("", "-wal"):
+            shutil.copy(f"{path}{ending}", tmp_path / "dead" / f"events.db{ending}")
+    assert back_up(tmp_path / "dead" / "events.db", tmp_path / "backup.db").facts == 2
+    assert list(read(tmp_path / "backup.db")) == list(read(path))
+
+
 def test_what_an_old_log_left_behind_does_not_spoil_the_restored_one(
     tmp_path: Path,
 ) -> None:

@@ -27,6 +27,7 @@ from crashing_disk import (
     Noted,
     Operation,
     Synced,
+    Truncated,
     recording,
 )
 from floor import facts
@@ -83,6 +84,8 @@ def morning(folder: Path, chance: random.Random, groups: int = GROUPS) -> Mornin
                     press(draft, at, chance)
                     commit(draft, journal)
                     written += 1
+                    if chance.random() < 0.1:
+                        held.checkpoint()
                 if chance.random() < 0.5:
                     fail(held, draft)
         entries = list(read(path))
@@ -243,6 +246,7 @@ def test_no_crash_loses_what_was_acknowledged(
     assert kinds.count(Noted) > GROUPS // 2
     assert kinds.count(Deleted) >= 2, "The log was closed and opened again."
     assert checkpoints(done) > 20
+    assert kinds.count(Truncated) > 10, "The write-ahead log was emptied."
     partly = 0
     for found in crashes(done, CRASHES, list(Loss), chance):
         later = go_on(found, tmp_path / "found", done.entries)

@@ -22,7 +22,7 @@ from floor.catalogue import load
 from floor.commands import TakeTicket
 from floor.follow import opened
 from floor.hall import Hall, Receipt
-from floor.log import CHECKPOINT_WAIT_MS, Log, read
+from floor.log import CHECKPOINT_WAIT_MS, LOCK_TIMEOUT_S, Log, read
 from floor.upkeep import BALLAST_BYTES, MB, SAY_AGAIN_AFTER, WAL_BYTES_MAX, Upkeep
 from timeline import SAMPLE, FloorDay
 
@@ -191,6 +191,24 @@ async def test_the_reserve_takes_up_its_size(tmp_path: Path) -> None:
         assert ballast.st_blocks * 512 >= BALLAST_BYTES
 
 
+async def test_a_log_behind_a_link_is_looked_after_where_it_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "big-disk").mkdir()
+    (tmp_path / "events.db").symlink_to(tmp_path / "big-disk" / "events.db")
+    asked: list[Path] = []
+
+    def usage(folder: Path) -> Usage:
+        asked.append(folder)
+        return Usage(0, 0, 10_000 * MB)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    async with hall_at_work(tmp_path / "events.db") as hall:
+        await Upkeep(hall).tend(NINE)
+    assert set(asked) == {tmp_path / "big-disk"}
+    assert (tmp_path / "big-disk" / "events.db.ballast").exists()
+
+
 async def test_no_reserve_is_made_where_it_would_fill_the_disk(
     tmp_path: Path, disk: Disk
 ) -> None:
@@ -274,6 +292,7 @@ from pathlib import Path
 from test_floor_upkeep import NINE, codes, hall_at_work, take
 from floor.commands import CloseHall
 from floor.log import read
+from floor.refusals import LogUnavailable
 from floor.upkeep import MB, Upkeep
 
 def fill(path):
@@ -299,14 +318,23 @@ async def main(folder):
         there.append(ballast.exists())
         await care.tend(NINE)
         full = codes(care)
-        receipts.append(await hall.do(CloseHall(), NINE))
+        fill(folder / "filler")
+        refused = 0
+        for _ in range(3_000):  # More than fit into what SQLite has set aside.
+            try:
+                receipts.append(await take(hall))
+            except LogUnavailable:
+                refused += 1
+                if refused == 5:
+                    break
         (folder / "filler").unlink()
+        receipts.append(await hall.do(CloseHall(), NINE))
         await care.tend(NINE)
         there.append(ballast.exists())
         after = codes(care)
     kept = [e.position for e in read(folder / "events.db")]
     said = [r.entry.position for r in receipts]
-    print(json.dumps([free, there, full, after, kept == [1, *said], len(kept)]))
+    print(json.dumps([free, there, full, refused, after, kept == [1, *said]]))
 
 asyncio.run(main(Path(sys.argv[1])))
 """
@@ -325,7 +353,7 @@ UNSHARE = "unshare -m" if os.getuid() == 0 else "unshare -Urm"
     != 0,
     reason="No file system can be mounted here; the test above has no real one.",
 )
-def test_a_hall_on_a_disk_that_is_really_full_goes_on_and_closes(
+def test_a_hall_on_a_disk_that_is_really_full_goes_on_as_long_as_it_can(
     tmp_path: Path,
 ) -> None:
     """A file system of 24 MB in a name space of its own, filled to the last byte."""
@@ -345,7 +373,7 @@ def test_a_hall_on_a_disk_that_is_really_full_goes_on_and_closes(
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     there = [True, False, True]
-    expected = [0, there, ["DiskLow", "DiskFull"], [], True, 153]
+    expected = [0, there, ["DiskLow", "DiskFull"], 5, [], True]
     assert json.loads(ran.stdout) == expected, ran.stderr
 
 
@@ -407,7 +435,7 @@ async def test_a_hanging_reader_is_told_of_and_the_log_shrinks_when_it_is_gone(
         assert statements[-3:] == [
             f"PRAGMA busy_timeout={CHECKPOINT_WAIT_MS}",
             "PRAGMA wal_checkpoint(TRUNCATE)",
-            "PRAGMA busy_timeout=2000",
+            f"PRAGMA busy_timeout={LOCK_TIMEOUT_S * 1000}",
         ]
         await take(hall)
     assert sum(1 for _ in read(path)) == FACTS + 4
