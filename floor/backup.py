@@ -81,7 +81,7 @@ def restore(source: Path, target: Path) -> Copied:
             _check_absent(target)
             for ending in BESIDE:
                 target.with_name(target.name + ending).unlink(missing_ok=True)
-            _sync(target.parent)
+            log.sync(target.parent)
             _name(copy, target)
         finally:
             fence.release()
@@ -101,7 +101,7 @@ def _checked_copy(
         _check_room(source, target.parent)
         _copy(source, copy)
         found = check(copy, source.name)
-        _sync(copy)
+        log.sync(copy)
         yield copy, found
     except sqlite3.Error as error:
         raise _failed(source, target, str(error)) from None
@@ -116,7 +116,7 @@ def _checked_copy(
 def _name(copy: Path, target: Path) -> None:
     _check_absent(target)
     copy.rename(target)
-    _sync(target.parent)
+    log.sync(target.parent)
 
 
 def _copy(source: Path, copy: Path) -> None:
@@ -258,12 +258,3 @@ def _failed(source: Path, target: Path, why: str) -> Unusable:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    """Make a file, or the names in a folder, durable."""
-    opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

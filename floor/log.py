@@ -77,11 +77,12 @@ class Log:
         #: Asked when an append has failed; True when it is worth another try.
         self.make_room: Callable[[LogFailed], bool] = lambda _: False
         self._fence = Fence(path.with_name(path.name + ".lock"))
+        self._app: _Log | None = None
         try:
-            self._app: _Log | None = _Log(path)
+            self._open()
         except BaseException as error:
             self._fence.release()
-            if isinstance(error, PersistenceError | sqlite3.Error):
+            if isinstance(error, LogFailed):
                 raise _unreadable(path, error) from None
             raise
 
@@ -101,15 +102,45 @@ class Log:
             self._append(entries)
 
     def _append(self, entries: Sequence[Entry]) -> None:
-        if not self._fence.held:
-            raise LogFailed("The log is closed.")
+        app = self._open()
         try:
-            if self._app is None:
-                self._app = _Log(self.path)
-            self._app.events.put(cast(Any, entries))
+            app.events.put(cast(Any, entries))
         except (PersistenceError, sqlite3.Error, OSError) as error:
             # A commit that failed may have left its connection inside the
             # transaction, where every later one would fail too.
+            self._let_go()
+            raise LogFailed(str(error)) from error
+
+    def _open(self) -> "_Log":
+        """The library's end of the file, once all that can be read is on the disk.
+
+        A process that was killed, or whose sync failed, leaves rows that are read like
+        all others and that a power cut would still take away. Nobody may be answered
+        by them before.
+        """
+        if not self._fence.held:
+            raise LogFailed("The log is closed.")
+        if self._app is None:
+            try:
+                self._app = _Log(self.path)
+            except (PersistenceError, sqlite3.Error, OSError) as error:
+                raise LogFailed(str(error)) from error
+            self.checkpoint()
+            self._forget_wal()
+        return self._app
+
+    def _forget_wal(self) -> None:
+        """Make it last that the old write-ahead log is empty or gone.
+
+        Where a sync failed it has a hole; found again after a power cut, it would be
+        laid over what the checkpoint has made durable.
+        """
+        real = self.path.resolve()
+        try:
+            for path in (real.with_name(real.name + "-wal"), real.parent):
+                if path.exists():
+                    sync(path)
+        except OSError as error:
             self._let_go()
             raise LogFailed(str(error)) from error
 
@@ -135,7 +166,11 @@ class Log:
             raise LogFailed(str(error)) from error
 
     def recent(self, hall: str, days: int) -> list[Entry]:
-        """What a hall has to know to go on: see `read_last_days`."""
+        """What a hall has to know to go on, durable: see `read_last_days`."""
+        try:
+            self._open()
+        except LogFailed as error:
+            raise _unreadable(self.path, error) from None
         return read_last_days(self.path, hall, days)
 
     def close(self) -> None:
@@ -158,6 +193,15 @@ class Log:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def sync(path: Path) -> None:
+    """Make a file, or the names in a folder, durable."""
+    opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 class Fence:

@@ -23,13 +23,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 SECTOR_BYTES = 512
 SQLITE_OK = 0
 SQLITE_FULL = 13
+SQLITE_IOERR_FSYNC = 1034
 
 
 class Loss(StrEnum):
@@ -74,6 +75,18 @@ class Synced:
 
 
 @dataclass(frozen=True)
+class NamesSynced:
+    """The folder was synced: what was created is there, what was deleted is gone."""
+
+
+@dataclass(frozen=True)
+class SyncFailed:
+    """The system said so once, and forgets the writes: later syncs pass over them."""
+
+    file: int
+
+
+@dataclass(frozen=True)
 class Noted:
     """A remark of the test between two operations, such as "acknowledged 7"."""
 
@@ -81,7 +94,7 @@ class Noted:
 
 
 Change = Written | Truncated
-Operation = Created | Deleted | Change | Synced | Noted
+Operation = Created | Deleted | Change | Synced | NamesSynced | SyncFailed | Noted
 
 
 @dataclass
@@ -89,12 +102,14 @@ class Journal:
     """All that a process did to the files of a folder, in order.
 
     Attributes:
-        room: asked before a file grows; False is a full disk.
+        room: asked before each write; False is a full disk.
+        sound: asked at each sync; False is a disk that cannot write.
     """
 
     folder: Path
     operations: list[Operation] = field(default_factory=list)
     room: Callable[[], bool] = lambda: True
+    sound: Callable[[], bool] = lambda: True
 
     def note(self, remark: object) -> None:
         self.operations.append(Noted(remark))
@@ -146,6 +161,10 @@ class Image:
                     if isinstance(name, Created) and name.file == operation.file
                 )
                 self._names_durable = max(self._names_durable, born + 1)
+            case NamesSynced():
+                self._names_durable = len(self._names)
+            case SyncFailed():
+                self._files[operation.file].pending.clear()
             case Noted():
                 self.noted.append(operation.remark)
 
@@ -269,7 +288,9 @@ def library() -> ctypes.CDLL:
 
 @contextmanager
 def recording(
-    folder: Path, files: Mapping[str, bytes] | None = None
+    folder: Path,
+    files: Mapping[str, bytes] | None = None,
+    cached: Mapping[str, bytes] | None = None,
 ) -> Iterator[Journal]:
     """Write down what every connection of this process does below a folder.
 
@@ -279,25 +300,30 @@ def recording(
     Args:
         folder: must be empty; a file is recorded from its beginning.
         files: what is to lie in it already, durably.
+        cached: what it looks like to a process, where that is not durable yet.
     """
     assert not any(folder.iterdir()), "The folder is not empty."
     sqlite = library()
     usual = sqlite.sqlite3_vfs_find(None)
     journal = Journal(folder.resolve())
     front = _Front(usual, journal)
-    for name, data in (files or {}).items():
-        (folder / name).write_bytes(data)
-        front.adopt(name, data)
+    durable = files or {}
+    seen = durable if cached is None else cached
+    for name in {**durable, **seen}:
+        front.adopt(name, durable.get(name), seen.get(name))
     assert sqlite.sqlite3_vfs_register(ctypes.byref(front.vfs), 1) == SQLITE_OK
+    fsync = os.fsync
+    os.fsync = cast(Any, front.fsync)
     try:
         yield journal
     finally:
+        os.fsync = fsync
         sqlite.sqlite3_vfs_register(usual, 1)
         sqlite.sqlite3_vfs_unregister(ctypes.byref(front.vfs))
 
 
 class _Front:
-    """The VFS in front: the usual one, with five functions that write down first."""
+    """The VFS in front: the usual one, with those functions that write down first."""
 
     def __init__(self, usual: Any, journal: Journal) -> None:
         self._usual = usual
@@ -312,10 +338,31 @@ class _Front:
         self.vfs.xOpen = _OPEN(self._on_open)
         self.vfs.xDelete = _DELETE(self._on_delete)
 
-    def adopt(self, name: str, data: bytes) -> None:
-        """A file that is there already."""
+    def adopt(self, name: str, durable: bytes | None, seen: bytes | None) -> None:
+        """A file that is there already, on the disk, to processes, or both."""
         file = self._create(name)
-        self._journal.operations += [Written(file, 0, data), Synced(file)]
+        note = self._journal.operations.append
+        if durable is not None:
+            note(Written(file, 0, durable))
+            note(Synced(file))
+        if seen is None:
+            del self._live[name]
+            note(Deleted(name, durable=False))
+            return
+        (self._journal.folder / name).write_bytes(seen)
+        if seen != durable:
+            note(Truncated(file, len(seen)))
+            note(Written(file, 0, seen))
+
+    def fsync(self, opened: int) -> None:
+        """What Python itself syncs."""
+        inode = os.fstat(opened).st_ino
+        folder = self._journal.folder
+        if inode == folder.stat().st_ino:
+            self._journal.operations.append(NamesSynced())
+        for name, file in self._live.items():
+            if (folder / name).stat().st_ino == inode:
+                self._journal.operations.append(Synced(file))
 
     def _name(self, path: int | None) -> str | None:
         """The name of a file that is recorded; None for any other."""
@@ -383,5 +430,8 @@ class _Front:
         return truncate
 
     def _syncing(self, at: int, _: int) -> int:
+        if not self._journal.sound():
+            self._journal.operations.append(SyncFailed(self._open[at]))
+            return SQLITE_IOERR_FSYNC
         self._journal.operations.append(Synced(self._open[at]))
         return SQLITE_OK

@@ -28,6 +28,7 @@ from crashing_disk import (
     Operation,
     Synced,
     Truncated,
+    Written,
     recording,
 )
 from floor import facts
@@ -51,6 +52,7 @@ CATALOGUE = load(SAMPLE)
 OPENING = FloorDay().at("08:55:00")
 AFTERNOON = FloorDay().at("15:00:00")
 CRASHES = int(os.environ.get("JIAOHAO_CRASHES", "200"))
+CRASHES_A_MORNING = 1_000
 GROUPS = 240
 PAGES_BETWEEN_CHECKPOINTS = 24  # SQLite's own 1000 would give one checkpoint a test.
 WINDOWS = [window.id for window in CATALOGUE.windows]
@@ -170,9 +172,8 @@ def crashes(
             image.go_on(operation)
         passed = moment
         loss = losses[number % len(losses)]
-        answered = [n for n in image.noted if isinstance(n, int)]
         files = image.after_crash(loss, chance)
-        yield Found(loss, moment, files, answered[-1] if answered else 0)
+        yield Found(loss, moment, files, answered(image))
 
 
 def facts_lost(found: Found, folder: Path) -> int:
@@ -239,22 +240,114 @@ def check_integrity(path: Path) -> None:
 def test_no_crash_loses_what_was_acknowledged(
     tmp_path: Path, small_checkpoints: Callable[[str], None]
 ) -> None:
-    chance = random.Random(6)
+    for seed in range(-(-CRASHES // CRASHES_A_MORNING)):
+        chance = random.Random(seed)
+        done = morning(empty(tmp_path / "hall"), chance)
+        kinds = [type(operation) for operation in done.operations]
+        assert kinds.count(Noted) > GROUPS // 2
+        assert kinds.count(Deleted) >= 2, "The log was closed and opened again."
+        assert kinds.count(Truncated) > 10, "The write-ahead log was emptied."
+        assert checkpoints(done) > 20
+        partly = 0
+        for found in crashes(done, min(CRASHES, CRASHES_A_MORNING), list(Loss), chance):
+            later = go_on(found, tmp_path / "found", done.entries)
+            for again in crashes(later, 1, [found.loss], chance):
+                # The power comes and goes: also while the log is being recovered.
+                go_on(again, tmp_path / "again", later.entries)
+            partly += 0 < found.acknowledged < len(done.entries)
+        assert partly > 100, "Crashes come in the middle of the morning."
+
+
+def test_what_a_hall_finds_after_a_kill_survives_a_power_cut(
+    tmp_path: Path, small_checkpoints: Callable[[str], None]
+) -> None:
+    """What was written and not yet synced when the hall was killed is still seen.
+
+    The hall that starts again answers repeated commands by what it sees, so that
+    must be on the disk before anybody is answered.
+    """
+    chance = random.Random(8)
     (tmp_path / "hall").mkdir()
-    done = morning(tmp_path / "hall", chance)
-    kinds = [type(operation) for operation in done.operations]
-    assert kinds.count(Noted) > GROUPS // 2
-    assert kinds.count(Deleted) >= 2, "The log was closed and opened again."
-    assert checkpoints(done) > 20
-    assert kinds.count(Truncated) > 10, "The write-ahead log was emptied."
-    partly = 0
-    for found in crashes(done, CRASHES, list(Loss), chance):
-        later = go_on(found, tmp_path / "found", done.entries)
-        for again in crashes(later, 1, [found.loss], chance):
-            # The power comes and goes: also while the log is being recovered.
-            go_on(again, tmp_path / "again", later.entries)
-        partly += 0 < found.acknowledged < len(done.entries)
-    assert partly > CRASHES * 0.9, "Crashes come in the middle of the morning."
+    done = morning(tmp_path / "hall", chance, 40)
+    image, unsynced = Image(), 0
+    for operation in done.operations:
+        image.go_on(operation)
+        if not isinstance(operation, Written) or chance.random() < 0.6:
+            continue
+        durable = image.after_crash(Loss.DROPPED, chance)
+        seen = image.without_crash()
+        path = empty(tmp_path / "found") / "events.db"
+        with (
+            recording(tmp_path / "found", durable, seen) as journal,
+            Log(path) as held,
+        ):
+            Draft(held, CATALOGUE)
+            kept = list(read(path))
+            journal.note(len(kept))
+            cut = len(journal.operations)
+        later = Morning(journal.operations[:cut], kept, began=cut)
+        for found in crashes(later, 1, [Loss.DROPPED], chance):
+            assert found.acknowledged == len(kept)
+            unsynced += len(kept) > answered(image)
+            if kept:
+                go_on(found, tmp_path / "again", done.entries)
+    assert unsynced > 20, "The hall was killed between a write and its sync."
+
+
+def answered(image: Image) -> int:
+    return max([n for n in image.noted if isinstance(n, int)], default=0)
+
+
+@pytest.mark.parametrize("failures", [1, 2, 3, 5])
+def test_a_sync_that_fails_promises_nothing(
+    tmp_path: Path, small_checkpoints: Callable[[str], None], failures: int
+) -> None:
+    """Linux tells of a failed sync once, and forgets what it could not write."""
+    chance = random.Random(failures)
+    (tmp_path / "hall").mkdir()
+    path = tmp_path / "hall" / "events.db"
+    failing = 0
+
+    def sound() -> bool:
+        nonlocal failing
+        failing -= failing > 0
+        return not failing
+
+    refused = 0
+    with recording(tmp_path / "hall") as journal:
+        journal.sound = sound
+        with Log(path) as held:
+            draft = Draft(held, CATALOGUE)
+            draft.open(OPENING)
+            commit(draft, journal)
+            for n in range(120):
+                if chance.random() < 0.2:
+                    failing = failures + 1
+                id = f"take-{n}"
+                try:
+                    draft.decide(TakeTicket(item=ITEMS[0], command_id=id), OPENING)
+                    commit(draft, journal)
+                except LogFailed:
+                    refused += 1
+                    reload(draft)
+                    if draft.done(id):  # The hall would say that it is done.
+                        journal.note(draft.position)
+        failing = 0
+        entries = list(read(path))
+    assert refused > 5
+    done = Morning(journal.operations, entries)
+    for found in crashes(done, 60, list(Loss), chance):
+        go_on(found, tmp_path / "found", entries)
+
+
+def reload(draft: Draft) -> None:
+    for _ in range(20):
+        try:
+            draft.reload()
+        except LogUnreadable:
+            continue
+        return
+    raise AssertionError("The disk works again, and the log does not.")
 
 
 def test_the_journal_misses_nothing(
