@@ -291,6 +291,8 @@ def recording(
     folder: Path,
     files: Mapping[str, bytes] | None = None,
     cached: Mapping[str, bytes] | None = None,
+    *,
+    forgotten: bool = False,
 ) -> Iterator[Journal]:
     """Write down what every connection of this process does below a folder.
 
@@ -301,6 +303,7 @@ def recording(
         folder: must be empty; a file is recorded from its beginning.
         files: what is to lie in it already, durably.
         cached: what it looks like to a process, where that is not durable yet.
+        forgotten: and never will be, since its sync has failed.
     """
     assert not any(folder.iterdir()), "The folder is not empty."
     sqlite = library()
@@ -311,6 +314,8 @@ def recording(
     seen = durable if cached is None else cached
     for name in {**durable, **seen}:
         front.adopt(name, durable.get(name), seen.get(name))
+        if forgotten and durable.get(name) != seen.get(name):
+            front.forget(name)
     assert sqlite.sqlite3_vfs_register(ctypes.byref(front.vfs), 1) == SQLITE_OK
     fsync = os.fsync
     os.fsync = cast(Any, front.fsync)
@@ -353,6 +358,10 @@ class _Front:
         if seen != durable:
             note(Truncated(file, len(seen)))
             note(Written(file, 0, seen))
+
+    def forget(self, name: str) -> None:
+        if name in self._live:
+            self._journal.operations.append(SyncFailed(self._live[name]))
 
     def fsync(self, opened: int) -> None:
         """What Python itself syncs."""
