@@ -6,17 +6,16 @@ imports what it needs when it runs, so that a clerk's terminal starts at once.
 
 import asyncio
 import json
-import os
 import shutil
-import sys
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from floor.operating import COMMANDS, FILE, log_option, with_sentences
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -34,23 +33,8 @@ RULEBOOK = HERE / "scoring" / "rulebook.toml"
 DEMO = HERE / "demo"
 PORT = 8700
 URL = f"http://127.0.0.1:{PORT}"
-FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-def named_place(_: click.Context, __: click.Parameter, words: str) -> "Place":
-    """The log that an option names; it may hold a password and is not repeated."""
-    from floor.log import place_of
-
-    return with_sentences(lambda: place_of(words))
-
-
-log_option = click.option(
-    "--log",
-    default=str(HERE / "events.db"),
-    envvar="JIAOHAO_LOG",
-    callback=named_place,
-    help="日志 The log: a file, made on the first run, or postgresql://…",
-)
 url_option = click.option(
     "--url", default=URL, envvar="JIAOHAO_URL", help="服务地址 Where the hall serves."
 )
@@ -70,14 +54,6 @@ lang_option = click.option(
 )
 
 
-signing_key_option = click.option(
-    "--signing-key",
-    type=FILE,
-    envvar="JIAOHAO_SIGNING_KEY",
-    help="签名密钥，宜另存他处 Signing key; best kept away from the log.",
-)
-
-
 def now() -> datetime:
     """The one clock of the house, aware UTC."""
     return datetime.now(UTC)  # noqa: TID251
@@ -86,6 +62,10 @@ def now() -> datetime:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """叫好 Jiaohao: 排队叫号与窗口考核 Queue calling and window assessment."""
+
+
+for command in COMMANDS:
+    main.add_command(command)
 
 
 @main.command()
@@ -97,42 +77,38 @@ def main() -> None:
 @port_option
 @click.option("--dev", is_flag=True, help="免登录，仅限本机 No sign-in, loopback only.")
 @click.option("--standby", is_flag=True, help="备用 Wait for the hall, then take over.")
+@click.option(
+    "--free-mb",
+    type=click.IntRange(0),
+    default=500,
+    envvar="JIAOHAO_FREE_MB",
+    help="磁盘余量警报 Alarm when less room is left for the log.",
+)
 def serve(
-    log: "Place", halls: Sequence[Path], host: str, port: int, dev: bool, standby: bool
+    log: "Place",
+    halls: Sequence[Path],
+    host: str,
+    port: int,
+    dev: bool,
+    standby: bool,
+    free_mb: int,
 ) -> None:
     """开厅 Serve the hall on one port: pages, screens, terminals, API."""
     from floor.serving import check_host, serve_halls
 
     with_sentences(lambda: check_host(host, dev=dev))
-    where = (log, halls, host, port)
-    run(serve_halls(*where, now, rooms, standby=standby, say=click.echo))
-
-
-@main.command()
-@log_option
-def migrate(log: "Place") -> None:
-    """建表 Make the tables of a log, before the first start on PostgreSQL."""
-    from floor.log import migrate
-
-    with_sentences(lambda: migrate(log))
-    click.echo(f"已就绪 Ready  {log.name}")
-
-
-@main.command()
-@log_option
-@click.option("--since", default=0, help="从第几条之后 After this position.")
-@click.option("--hall", help="只看一个大厅 Only the hall of this id.")
-def tail(log: "Place", since: int, hall: str | None) -> None:
-    """跟随日志 Print each fact as a line of JSON, past ones first, until stopped."""
-    from floor.api import entry_json
-    from floor.log import tail
-
-    def follow() -> None:
-        for entry in tail(log, since=since, hall=hall):
-            click.echo(entry_json(entry))
-
-    with suppress(KeyboardInterrupt):
-        with_sentences(follow)
+    serving = serve_halls(
+        log,
+        halls,
+        host,
+        port,
+        now,
+        rooms,
+        standby=standby,
+        free_bytes_min=free_mb * 1_000_000,
+        say=click.echo,
+    )
+    run(serving)
 
 
 def shown(
@@ -227,21 +203,6 @@ def _score(log: "Place", rulebook: Path, as_of: str, form: str, lang: "Lang") ->
     return report.to_text(assessment, lang)
 
 
-@main.command("import")
-@click.argument("file", type=FILE)
-@click.option("--map", "map_", type=click.Path(path_type=Path), required=True)
-@click.option("--log", type=click.Path(path_type=Path), required=True)
-def import_(file: Path, map_: Path, log: Path) -> None:
-    """导入历史记录 Turn a CSV of tickets into a log, through the real rules."""
-    from msgspec.structs import asdict
-
-    from floor.intake.maps import load
-    from floor.intake.tickets import import_tickets
-
-    done = with_sentences(lambda: import_tickets(file, load(map_), log))
-    click.echo(json.dumps(asdict(done), ensure_ascii=False))
-
-
 @main.command()
 @log_option
 @click.option("--speed", type=click.FloatRange(0.1, 100_000), default=60.0)
@@ -264,77 +225,6 @@ async def _replay(log: "Place", speed: float, day: date | None, port: int) -> No
         click.echo(f"回放 {recording.day}  {url}/screens/hall  x{speed:g}")
         await recording.play(speed)
     click.echo("回放结束 The recorded day is over.")
-
-
-@main.command()
-@log_option
-def digest(log: "Place") -> None:
-    """状态摘要 SHA-256 of the state at the end of each business day."""
-    from floor.recording import digests
-
-    for stream, sha256 in with_sentences(lambda: digests(log)):
-        click.echo(f"{sha256}  {stream}")
-
-
-@main.command()
-@log_option
-@signing_key_option
-@click.option("--stream", default="", help="流 Stream; the newest one by default.")
-def checkpoint(log: "Place", signing_key: Path | None, stream: str) -> None:
-    """检查点 A stream's signed size and root, to be kept where the log is not."""
-    from floor import proof
-    from floor.checkpoint import SigningKey, hall_of
-
-    def signed() -> tuple[str, str]:
-        stated = proof.checkpoint(log, stream)
-        key = SigningKey.load(signing_key or signing_key_of(log))
-        return key.sign(stated), key.public(hall_of(stated.origin)).vkey
-
-    note, vkey = with_sentences(signed)
-    click.echo(note, nl=False)
-    click.echo(f"验证公钥 vkey  {vkey}", err=True)
-
-
-@main.command()
-@log_option
-@signing_key_option
-@click.option("--checkpoint", "kept", type=FILE, multiple=True, help="检查点 Kept one.")
-@click.option("--key", multiple=True, help="验证公钥 Verification key (vkey).")
-@click.option("--against", type=FILE, help="副本 A copy of the log.")
-@click.option("--keep-leaves", is_flag=True, help="补齐叶表 Make missing leaf lists.")
-def verify(
-    log: "Place",
-    signing_key: Path | None,
-    kept: tuple[Path, ...],
-    key: tuple[str, ...],
-    against: Path | None,
-    keep_leaves: bool,
-) -> None:
-    """核查 Whether the log is what was written; names the fact that is not."""
-    from floor import proof
-
-    own = signing_key or signing_key_of(log)
-    report = with_sentences(
-        lambda: proof.inspect(log, kept, key, signing_key=own, against=against)
-    )
-    if report.sound and keep_leaves:
-        report.unlisted -= with_sentences(lambda: proof.keep_leaves(log))
-    click.echo(report.text)
-    sys.exit(0 if report.sound else 1)
-
-
-@main.command()
-@log_option
-@click.option("--position", type=click.IntRange(1), required=True, help="位置 Where.")
-@click.option("--stream", default="", help="流 Stream, where the log has many halls.")
-def prove(log: "Place", position: int, stream: str) -> None:
-    """证明 One fact's proof under the newest seal of its stream, as JSON."""
-    from msgspec.structs import asdict
-
-    from floor import proof
-
-    proven = with_sentences(lambda: proof.prove(log, position, stream))
-    click.echo(json.dumps(asdict(proven), ensure_ascii=False, indent=1))
 
 
 @main.command()
@@ -433,41 +323,12 @@ def docs() -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def signing_key_of(log: "Place") -> Path:
-    """Where a hall's signing key is when nothing else is said."""
-    from floor.storage import beside
-
-    return beside(log).with_name(beside(log).name + ".signing.pem")
-
-
 def run(job: "Coroutine[Any, Any, None]") -> None:
     """Run a job until it ends or Ctrl-C; say what went wrong in a sentence."""
     try:
         with_sentences(lambda: asyncio.run(job))
     except KeyboardInterrupt:
         click.echo()
-
-
-def with_sentences(job: Callable[[], T]) -> T:
-    """Do a job; what a person can mend is said in a sentence, not in a trace."""
-    from floor.refusals import LogFailed, LogLost, Unusable
-
-    try:
-        return job()
-    except LogLost as error:
-        click.echo(str(error), err=True)
-        # At once: a tidy end would let SQLite move pages that are not to be trusted.
-        os._exit(3)
-    except Unusable as error:
-        fail(error.message["zh"], error.message["en"])
-    except (LogFailed, OSError) as error:
-        fail(f"运行失败：{error}", f"It failed: {error}")
-
-
-def fail(zh: str, en: str) -> NoReturn:
-    """Say why in both languages and exit with 2."""
-    click.echo(f"{zh} / {en}" if en else zh, err=True)
-    sys.exit(2)
 
 
 if __name__ == "__main__":

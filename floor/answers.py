@@ -59,6 +59,13 @@ class WindowAnswer(msgspec.Struct, frozen=True, kw_only=True):
     items: list[str]
 
 
+class AlarmAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that somebody must do before the hall stops."""
+
+    code: str
+    message: dict[str, str]
+
+
 class HallAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The hall as it is now, after the fact at `position`."""
 
@@ -70,6 +77,7 @@ class HallAnswer(msgspec.Struct, frozen=True, kw_only=True):
     position: int
     items: list[ItemAnswer]
     windows: list[WindowAnswer]
+    alarms: list[AlarmAnswer]
 
 
 class RefusalAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -17,6 +17,7 @@ from starlette.websockets import WebSocket
 
 from floor import commands, facts, refusals
 from floor.answers import (
+    AlarmAnswer,
     CommandAnswer,
     HallAnswer,
     ItemAnswer,
@@ -343,5 +344,9 @@ def _hall_answer(floor: Floor) -> HallAnswer:
                 items=list(window.items),
             )
             for window in day.windows.values()
+        ],
+        alarms=[
+            AlarmAnswer(code=alarm.code, message=alarm.message)
+            for alarm in (floor.upkeep.alarms if floor.upkeep else ())
         ],
     )

@@ -30,6 +30,7 @@ from floor import refusals
 from floor.commands import Command
 from floor.follow import Feed
 from floor.hall import Hall, Receipt
+from floor.upkeep import Upkeep
 
 BODY_BYTES_MAX = 16_384  # The largest right command is well below 1 kB.
 CONNECTIONS_MAX = 2_000  # 300 screens, 200 windows, and visitors' phones.
@@ -75,16 +76,24 @@ class Floor:
         hall: None when a recorded day is shown, which nobody can command.
         clock: aware UTC; the only way for anything behind the door to know the time.
         key: the hall's secret, for visitors' links.
+        upkeep: the care for the log's disk; None leaves it to somebody else.
     """
 
     def __init__(
-        self, feed: Feed, hall: Hall | None, clock: Clock, gate: Gate, key: bytes
+        self,
+        feed: Feed,
+        hall: Hall | None,
+        clock: Clock,
+        gate: Gate,
+        key: bytes,
+        upkeep: Upkeep | None = None,
     ) -> None:
         self.feed = feed
         self.clock = clock
         self.gate = gate
         self.key = key
         self._hall = hall
+        self.upkeep = upkeep
 
     async def do(self, command: Command) -> Receipt:
         """Carry out a command now; the answer is durable.
@@ -128,9 +137,12 @@ def application(floor: Floor, routes: Sequence[BaseRoute]) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        turning = asyncio.create_task(floor.turn_days())
+        tasks = [asyncio.create_task(floor.turn_days())]
+        if floor.upkeep is not None:
+            tasks.append(asyncio.create_task(floor.upkeep.run(floor.clock)))
         yield
-        turning.cancel()
+        for task in tasks:
+            task.cancel()
 
     app = Starlette(
         routes=list(routes),

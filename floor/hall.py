@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 from uuid import uuid4
 
 import msgspec
@@ -40,6 +40,7 @@ AHEAD_MAX = timedelta(days=1)
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Listener = Callable[[Sequence[Entry]], None]
 
 
@@ -210,7 +211,7 @@ class Hall:
     """The one writer of a hall, for any number of callers in one event loop.
 
     Args:
-        log: the log, held by this process.
+        log: the log, held by this process; touched by the hall's own thread alone.
         catalogue: published into the log when it differs from the one in force.
         on_durable: told of facts in order, each once, after they are durable.
 
@@ -219,6 +220,7 @@ class Hall:
     """
 
     def __init__(self, log: Log, catalogue: Catalogue, on_durable: Listener) -> None:
+        self.log = log
         self._draft = Draft(log, catalogue)
         self._on_durable = on_durable
         self._asked: asyncio.Queue[_Asked] = asyncio.Queue(PENDING_MAX)
@@ -278,6 +280,10 @@ class Hall:
             Refused: the hall could not write; nothing was done.
         """
         await self._ask(_Asked(None, at))
+
+    async def between_commits(self, job: Callable[[], T]) -> T:
+        """Do a short job on the log in its own thread; commands wait for its end."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, job)
 
     async def _ask(self, asked: "_Asked") -> Receipt | None:
         if self._stopped:

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from types import TracebackType
 from typing import Self
@@ -137,6 +137,18 @@ class Log:
         """
         self._writer.settle()
         return read_last_days(self.path, hall, days)
+
+    def checkpoint(self) -> None:
+        """Keep what grows with the log small (a file's write-ahead log).
+
+        Raises:
+            LogFailed: as by an append.
+        """
+        self._writer.checkpoint()
+
+    def ask_for_room(self, make_room: Callable[[LogFailed], bool]) -> None:
+        """Ask this when an append has failed; True when it is worth another try."""
+        self._writer.ask_for_room(make_room)
 
     def close(self) -> None:
         """Let go of the log; another process may write it."""

@@ -7,7 +7,7 @@ advisory lock of that connection is the right to write a hall. Whoever gets the 
 knows that the writer before has no transaction under way any more.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -259,6 +259,12 @@ class PostgresWriter:
                 f"Hall {self._hall} was taken over, and this process ends. "
                 f"{held.message['en']}",
             ) from None
+
+    def checkpoint(self) -> None:
+        """The server does that by itself."""
+
+    def ask_for_room(self, make_room: Callable[[LogFailed], bool]) -> None:
+        """The room is the server's business."""
 
     def close(self) -> None:
         self._closed = True

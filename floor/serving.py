@@ -17,6 +17,7 @@ from floor.hall import Hall
 from floor.refusals import Unusable
 from floor.storage import beside as named_after
 from floor.tokens import load_key
+from floor.upkeep import FREE_BYTES_MIN, Upkeep
 
 #: The routes of all rooms; the second argument reads the hall's facts from its log.
 Rooms = Callable[[Floor, Callable[[], Iterable[Entry]]], Sequence[BaseRoute]]
@@ -50,6 +51,7 @@ async def serve_halls(
     rooms: Rooms,
     *,
     standby: bool = False,
+    free_bytes_min: int = FREE_BYTES_MIN,
     say: Callable[[str], None],
 ) -> None:
     """Serve halls of one log, on ports in a row; returns only by an error.
@@ -62,6 +64,7 @@ async def serve_halls(
         clock: aware UTC.
         rooms: gives the routes of a hall.
         standby: wait for each hall until whoever serves it is gone.
+        free_bytes_min: less room than this for a file raises an alarm.
         say: told a line for each hall that is served, with its URL.
 
     Raises:
@@ -71,7 +74,16 @@ async def serve_halls(
     """
 
     async def serve(catalogue: Catalogue, port: int) -> None:
-        one = open_hall(place, catalogue, host, port, clock, rooms, standby=standby)
+        one = open_hall(
+            place,
+            catalogue,
+            host,
+            port,
+            clock,
+            rooms,
+            standby=standby,
+            free_bytes_min=free_bytes_min,
+        )
         async with one as (url, hall):
             say(f"叫好 Jiaohao  {url}/  {catalogue.hall}  (Ctrl-C 停止 stops)")
             raise await asyncio.shield(hall.lost)
@@ -90,6 +102,7 @@ async def open_hall(
     rooms: Rooms,
     *,
     standby: bool = False,
+    free_bytes_min: int = FREE_BYTES_MIN,
 ) -> AsyncIterator[tuple[str, Hall]]:
     """A hall at work behind its port: gives its URL and its writer."""
     hall = catalogue.hall
@@ -97,7 +110,10 @@ async def open_hall(
     with held, closing(door.listen(host, port)) as listening:
         async with at_work(held, catalogue, clock()) as (writer, feed):
             key = load_key(_key_of(place, hall))
-            floor = Floor(feed, writer, clock, door.DevGate(), key)
+            upkeep = None
+            if isinstance(place, Path):  # A database server looks after its own disk.
+                upkeep = Upkeep(writer, free_bytes_min=free_bytes_min)
+            floor = Floor(feed, writer, clock, door.DevGate(), key, upkeep)
             routes = rooms(floor, lambda: log.read(place, hall=hall))
             app = door.application(floor, routes)
             async with door.running(app, listening) as url:

@@ -17,7 +17,7 @@ from eventsourcing.utils import Environment, EnvType
 
 from floor import facts
 from floor.facts import Entry
-from floor.refusals import Unusable
+from floor.refusals import LogFailed, Unusable
 
 # An address of which the host and the database can be told from the password for sure.
 # One that was typed without its escapes is refused, for any part of it might be a piece
@@ -135,6 +135,12 @@ class Writer(Protocol):
             LogUnreadable: not yet.
             LogLost: never again.
         """
+
+    def checkpoint(self) -> None:
+        """Keep what grows with the log small; between two appends, and short."""
+
+    def ask_for_room(self, make_room: Callable[[LogFailed], bool]) -> None:
+        """Ask this when an append has failed; True when it is worth another try."""
 
     def close(self) -> None:
         """Let go; another process may write."""

@@ -189,7 +189,8 @@ async def test_the_hall_as_it_is_now(serve_hall: ServeHall) -> None:
         await client.ok("windows/1/call")
         hall = await client.get("hall")
         assert set(hall) == {
-            "hall", "name", "name_en", "date", "closed", "position", "items", "windows"
+            "hall", "name", "name_en", "date", "closed", "position", "items", "windows",
+            "alarms",
         }  # fmt: skip
         assert (hall["hall"], hall["date"], hall["closed"]) == (
             "hall-1",

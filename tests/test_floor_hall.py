@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from eventsourcing.sqlite import SQLiteConnection
 
-from floor import commands, effects, facts, hall, refusals, sqlite
+from floor import commands, effects, facts, hall, refusals, sqlite_writer
 from floor.catalogue import load
 from floor.commands import CallNext, Command, OpenWindow, TakeTicket
 from floor.day import Day
@@ -417,17 +417,17 @@ class SmallDisk:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.pages_max = 0  # Of a connection made from now on; 0 for no bound.
-        create = sqlite._DurablePool._create_connection
+        create = sqlite_writer._DurablePool._create_connection
         self.made: list[sqlite3.Connection] = []
 
-        def bounded(pool: sqlite._DurablePool) -> SQLiteConnection:
+        def bounded(pool: sqlite_writer._DurablePool) -> SQLiteConnection:
             connection = create(pool)
             self.made.append(connection._sqlite_conn)
             if self.pages_max:
                 self._bound(connection._sqlite_conn)
             return connection
 
-        monkeypatch.setattr(sqlite._DurablePool, "_create_connection", bounded)
+        monkeypatch.setattr(sqlite_writer._DurablePool, "_create_connection", bounded)
 
     def fill(self) -> None:
         self.pages_max = 1  # SQLite takes the present size when that is larger.
@@ -475,7 +475,7 @@ async def test_a_full_disk_refuses_and_the_hall_goes_on_when_there_is_room(
 async def test_a_log_locked_by_a_backup_tool_refuses_until_it_is_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(sqlite, "LOCK_TIMEOUT_S", 1)
+    monkeypatch.setattr(sqlite_writer, "LOCK_TIMEOUT_S", 1)
     path = tmp_path / "events.db"
     async with at_work(Log(path)) as work:
         receipts = [await work.take()]
