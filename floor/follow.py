@@ -49,7 +49,8 @@ class Feed:
     def __init__(self, entries: Sequence[Entry], past: Reader) -> None:
         self._past = past
         self._ring: deque[Entry] = deque(maxlen=RING_MAX)
-        self._followers: set[Follower] = set()
+        # In the order they came: a set's order would change from run to run.
+        self._followers: dict[Follower, None] = {}
         self._watchers: list[Watcher] = []
         self._day: Day | None = None
         self.position = 0
@@ -99,11 +100,11 @@ class Feed:
         follower = Follower(self, since)
         # Subscribed first, then read: a fact that arrives meanwhile is in both and
         # dropped once; the other way round it could be in neither.
-        self._followers.add(follower)
+        self._followers[follower] = None
         return follower
 
     def leave(self, follower: "Follower") -> None:
-        self._followers.discard(follower)
+        self._followers.pop(follower, None)
 
     def after(self, since: int) -> Iterable[Entry]:
         """Facts after a position, from memory where it reaches so far."""
