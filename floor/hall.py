@@ -294,7 +294,9 @@ class Hall:
             try:
                 decided.append((asked, self._decide(asked)))
             except refusals.Refused as refusal:
-                asked.refuse(refusal)
+                # Answered with the others: what it was refused for may be a fact of
+                # this very batch, which nobody may hear of before it is durable.
+                decided.append((asked, refusal))
             except Exception as error:
                 # A bug in a rule must not take the hall down with it, nor leave a
                 # draft that may be half changed.
@@ -324,8 +326,11 @@ class Hall:
             self._recover(decided)
             return
         self._tell(entries)
-        for asked, receipt in decided:
-            asked.reply(receipt)
+        for asked, answer in decided:
+            if isinstance(answer, refusals.Refused):
+                asked.refuse(answer)
+            else:
+                asked.reply(answer)
 
     def _recover(self, decided: "Decided") -> bool:
         """Read the log again; answer each command by whether it is there."""
@@ -338,13 +343,14 @@ class Hall:
             return False
         self._sound = True
         self._tell([entry for entry in entries if entry.position > self._told])
-        for asked, receipt in decided:
+        for asked, answer in decided:
             # An error at commit may come after the rows are durable.
-            done = self._draft.done(receipt.entry.fact.command) if receipt else None
-            if receipt is None or done is None:
-                asked.refuse(refusals.LogUnavailable())
+            id = answer.entry.fact.command if isinstance(answer, Receipt) else ""
+            done = self._draft.done(id)
+            if isinstance(answer, Receipt) and done is not None:
+                asked.reply(Receipt(done, answer.repeated))
             else:
-                asked.reply(Receipt(done, receipt.repeated))
+                asked.refuse(refusals.LogUnavailable())
         return True
 
     def _tell(self, entries: Sequence[Entry]) -> None:
@@ -383,4 +389,4 @@ class _Asked:
             self.answer.set_exception(error)
 
 
-Decided = list[tuple[_Asked, Receipt | None]]
+Decided = list[tuple[_Asked, Receipt | refusals.Refused | None]]
