@@ -111,9 +111,10 @@ class Draft:
                 raise refusals.CommandIdReused
             return Receipt(done, repeated=True)
         at = self.turn_day(at)
-        fact = commands.decide(command, self.day, at)
+        day = self._day_of(at)
+        fact = commands.decide(command, day, at)
         named = msgspec.structs.replace(fact, command=id or str(uuid4()))
-        return Receipt(self._write(self.day.stream, named))
+        return Receipt(self._write(day.stream, named))
 
     def done(self, command_id: str) -> Entry | None:
         """The fact that a command caused, today or yesterday."""
@@ -170,23 +171,26 @@ class Draft:
         return last
 
     def turn_day(self, at: datetime) -> datetime:
-        """Begin the business day of this instant, closing one that was left open.
+        """Close a business day that was left open and is over at this instant.
 
         Returns:
             the instant, settled: what happens now happens at it.
         """
         at = self._settle_clock(at)
-        date = self.day.catalogue.business_date(at)
-        if date <= self.day.date:
-            return at
-        if self.day.version and not self.day.closed:
+        over = self._day_of(at) is not self.day
+        if over and self.day.version and not self.day.closed:
             closed = facts.HallClosed(at=at, reason="day_change")
             self._write(self.day.stream, closed)
-        # The day begins for good with its first fact; a refused command leaves an
-        # empty one, which a replay does not see and does not need.
-        self._done_before = self.day.done
-        self._day = Day(self.day.catalogue, date)
         return at
+
+    def _day_of(self, at: datetime) -> Day:
+        """The day to decide on: the present one, or one that nothing happened on yet.
+
+        Only its first fact begins a day. A draft that has turned to an empty one is
+        ahead of the log, and is on another day than a replay when the clock goes back.
+        """
+        date = self.day.catalogue.business_date(at)
+        return self.day if date <= self.day.date else Day(self.day.catalogue, date)
 
 
 class Hall:
