@@ -167,7 +167,8 @@ class Draft:
             noted = timedelta(milliseconds=self._stepped.back_ms)
         if self._day is not None and last - at > noted + STEP_MAX:
             back_ms = (last - at) // timedelta(milliseconds=1)
-            self._write(self.day.stream, facts.ClockStepped(at=last, back_ms=back_ms))
+            stepped = facts.ClockStepped(at=last, back_ms=back_ms)
+            self._write(self._day_of(last).stream, stepped)
         return last
 
     def turn_day(self, at: datetime) -> datetime:

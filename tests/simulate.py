@@ -1,4 +1,4 @@
-"""Live one seed again, with its trace:  python tests/simulate.py 4711 [4712 …]"""
+"""Live seeds again, with their traces:  python tests/simulate.py [--brief] 4711 …"""
 
 import sys
 from pathlib import Path
@@ -9,18 +9,20 @@ if __name__ == "__main__":
 from simulated_hall import Broken, simulate
 
 
-def main(seeds: list[str]) -> int:
-    """Print each seed's trace and its end; 1 when a promise was broken."""
+def main(words: list[str]) -> int:
+    """Print each seed's trace and how it ended; 1 when a promise was broken."""
+    seeds = [int(word) for word in words if word != "--brief"]
     broken = 0
     for seed in seeds:
         try:
-            story = simulate(int(seed), told=True)
+            story = simulate(seed, told=True)
         except Broken as error:
             print(error)
             broken = 1
-        else:
+            continue
+        if len(seeds) == len(words):
             print("\n".join(story.lines))
-            print(f"seed={seed} steps={story.steps} trace={story.digest}")
+        print(f"seed={seed} steps={story.steps} trace={story.digest}")
     return broken
 
 

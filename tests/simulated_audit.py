@@ -131,117 +131,149 @@ class Paper:
             raise Wrong(f"{fact} cannot have happened")
 
 
-def audit_log(entries: Sequence[Entry]) -> None:
-    """Numbers without a gap, time that never goes back, and days that make sense.
+class LogAudit:
+    """Numbers without a gap, time that never goes back, and days that make sense."""
 
-    Raises:
-        Wrong: naming the first fact that does not.
-    """
-    ends: dict[str, int] = {}
-    paper: Paper | None = None
-    catalogue: Catalogue | None = None
-    last_at: datetime | None = None
-    last_date = date.min
-    for position, entry in enumerate(entries, 1):
-        fact = entry.fact
-        if fact.position != position:
-            raise Wrong(f"position {fact.position} stands at {position}")
-        if entry.version != ends.get(entry.stream, 0) + 1:
+    def __init__(self) -> None:
+        self.position = 0
+        self._ends: dict[str, int] = {}
+        self._paper: Paper | None = None
+        self._catalogue: Catalogue | None = None
+        self._last_at: datetime | None = None
+        self._date = date.min
+
+    def hear(self, entry: Entry) -> None:
+        """Take in the next fact of the log.
+
+        Raises:
+            Wrong: it cannot stand there.
+        """
+        fact, version = entry.fact, self._ends.get(entry.stream, 0) + 1
+        self.position += 1
+        if fact.position != self.position:
+            raise Wrong(f"position {fact.position} stands at {self.position}")
+        if entry.version != version:
             raise Wrong(f"version {entry.version} of {entry.stream} leaves a hole")
-        ends[entry.stream] = entry.version
-        if last_at is not None and fact.at < last_at:
+        self._ends[entry.stream] = version
+        if self._last_at is not None and fact.at < self._last_at:
             raise Wrong(f"{fact} is before the fact ahead of it")
-        last_at = fact.at
+        self._last_at = fact.at
         if isinstance(fact, facts.CataloguePublished):
-            catalogue = fact.catalogue
-            if paper is not None:
-                paper.catalogue = catalogue
-            continue
-        if catalogue is None:
+            self._catalogue = fact.catalogue
+            if self._paper is not None:
+                self._paper.catalogue = fact.catalogue
+        elif self._catalogue is None:
             raise Wrong("the log does not begin with a catalogue")
+        else:
+            self._write(entry, self._catalogue)
+
+    def _write(self, entry: Entry, catalogue: Catalogue) -> None:
+        fact = entry.fact
         day = date.fromisoformat(entry.stream.rpartition("/")[2])
-        if day < last_date:
-            raise Wrong(f"{entry.stream} goes on after {last_date}")
-        if paper is None or day > last_date:
-            if paper is not None and not paper.closed:
-                raise Wrong(f"{last_date} was never closed")
-            paper, last_date = Paper(catalogue), day
+        if day < self._date:
+            raise Wrong(f"{entry.stream} goes on after {self._date}")
+        if self._paper is None or day > self._date:
+            if self._paper is not None and not self._paper.closed:
+                raise Wrong(f"{self._date} was never closed")
+            self._paper, self._date = Paper(catalogue), day
         over = isinstance(fact, facts.HallClosed) and fact.reason == "day_change"
         if not over and day != catalogue.business_date(fact.at):
             raise Wrong(f"{fact} is in {entry.stream}")
-        paper.write(fact)
+        self._paper.write(fact)
 
 
 # ── What clients were told ──────────────────────────────────────────────────
 
 
-def audit_answers(entries: Sequence[Entry], attempts: Sequence[Attempt]) -> None:
-    """An acknowledged command is in the log once, as it was told; a refused one not.
+class AnswerAudit:
+    """An acknowledged command is in the log once, as it was told; a refused one not."""
 
-    Raises:
-        Wrong: naming the first command of which it is not so.
-    """
-    logged: dict[str, Entry] = {}
-    for entry in entries:
-        id = entry.fact.command
-        if id and id in logged:
-            raise Wrong(f"{id} was carried out at {logged[id].position} and {entry}")
-        logged[id] = entry
-    explained: set[str] = {""}
-    for attempt in attempts:
-        command = attempt.exchange.command
-        stored = logged.get(command.command_id)
-        if attempt.receipt is not None:
-            if stored != attempt.receipt.entry:
-                raise Wrong(f"{command} was told {attempt.receipt}, stored {stored}")
-            # A repeat is explained by the press that caused the fact.
-            if not attempt.receipt.repeated:
-                explained.add(command.command_id)
-        elif attempt.ended_position is None or attempt.blind:
-            if stored is not None and stored.position > attempt.began_position:
-                explained.add(command.command_id)
-    for id, entry in logged.items():
-        if id not in explained:
-            raise Wrong(f"{entry} is in the log, but its client was refused")
+    def __init__(self) -> None:
+        self._logged: dict[str, Entry] = {}
+
+    def hear(self, entries: Sequence[Entry], attempts: Sequence[Attempt]) -> None:
+        """Compare new facts with all that was answered since the facts before.
+
+        Raises:
+            Wrong: naming the first command of which it is not so.
+        """
+        unexplained: dict[str, Entry] = {}
+        for entry in entries:
+            id = entry.fact.command
+            if id in self._logged:
+                raise Wrong(f"{id} was carried out twice: {self._logged[id]}, {entry}")
+            if id:
+                self._logged[id] = unexplained[id] = entry
+        for attempt in attempts:
+            id = attempt.exchange.command.command_id
+            stored, receipt = self._logged.get(id), attempt.receipt
+            if receipt is not None and receipt.entry != stored:
+                raise Wrong(f"{id} was told {receipt}, and the log has {stored}")
+            # A repeat is explained by the press that caused the fact; of a process
+            # that died, or saw nothing, nobody heard a "no".
+            if (
+                not receipt.repeated
+                if receipt is not None
+                else attempt.ended_position is None or attempt.blind
+            ):
+                unexplained.pop(id, None)
+        for id, entry in unexplained.items():
+            raise Wrong(f"{id} was refused, and the log has {entry}")
 
 
-def audit_refusals(entries: Sequence[Entry], attempts: Sequence[Attempt]) -> None:
+class RefusalAudit:
     """A rule's "no" was true of the durable hall at some instant while it was asked.
 
     Otherwise somebody was told of something that never came to be.
 
-    Raises:
-        Wrong: naming the first refusal that nothing durable explains.
+    Attributes:
+        day: what a replay of all facts heard so far gives.
     """
-    open_at: dict[int, list[Attempt]] = {}
-    for attempt in attempts:
-        if attempt.refusal is not None and not isinstance(attempt.refusal, TRY_AGAIN):
-            open_at.setdefault(attempt.began_position, []).append(attempt)
-    asked: list[Attempt] = []
-    day: Day | None = None
-    ids: set[str] = set()
-    for entry in entries:
-        day = advance(day, entry)
-        ids.add(entry.fact.command)
-        asked += open_at.pop(entry.position, [])
-        asked = [each for each in asked if not _explains(day, ids, each)]
-        for each in asked:
-            if each.ended_position == entry.position:
+
+    def __init__(self) -> None:
+        self.day: Day | None = None
+        self._position = 0
+        self._ids: set[str] = set()
+        self._asked: list[Attempt] = []
+
+    def hear(self, entries: Sequence[Entry], attempts: Sequence[Attempt]) -> None:
+        """Go through new facts with all that was refused since the facts before.
+
+        Raises:
+            Wrong: naming the first refusal that nothing durable explains.
+        """
+        began: dict[int, list[Attempt]] = {}
+        for attempt in attempts:
+            refusal = attempt.refusal
+            if refusal is not None and not isinstance(refusal, TRY_AGAIN):
+                began.setdefault(attempt.began_position, []).append(attempt)
+        self._look(began)
+        for entry in entries:
+            self.day = advance(self.day, entry)
+            self._position = entry.position
+            self._ids.add(entry.fact.command)
+            self._look(began)
+
+    def _look(self, began: dict[int, list[Attempt]]) -> None:
+        self._asked += began.pop(self._position, [])
+        self._asked = [each for each in self._asked if not self._explains(each)]
+        for each in self._asked:
+            if each.ended_position == self._position:
                 command, refusal = each.exchange.command, each.refusal
                 raise Wrong(f"{command} was refused with {refusal!r} for no reason")
 
-
-def _explains(day: Day, ids: set[str], attempt: Attempt) -> bool:
-    command, at = attempt.exchange.command, attempt.at
-    if isinstance(attempt.refusal, CommandIdReused):
-        return command.command_id in ids
-    assert day.last_at is not None
-    at = max(at, day.last_at)
-    date_of = day.catalogue.business_date(at)
-    if date_of > day.date:
-        day = Day(day.catalogue, date_of)
-    try:
-        commands.decide(command, day, at)
-    except Refused as refusal:
-        return type(refusal) is type(attempt.refusal)
-    return False
+    def _explains(self, attempt: Attempt) -> bool:
+        command, day = attempt.exchange.command, self.day
+        if isinstance(attempt.refusal, CommandIdReused):
+            return command.command_id in self._ids
+        assert day is not None
+        assert day.last_at is not None
+        at = max(attempt.at, day.last_at)
+        date_of = day.catalogue.business_date(at)
+        if date_of > day.date:
+            day = Day(day.catalogue, date_of)
+        try:
+            commands.decide(command, day, at)
+        except Refused as refusal:
+            return type(refusal) is type(attempt.refusal)
+        return False

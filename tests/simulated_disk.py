@@ -117,9 +117,9 @@ class Disk:
         streams = {f"{hall}/{name}" for name in wanted}
         return [row.entry for row in self.rows if row.stream in streams]
 
-    def entries(self) -> list[Entry]:
-        """Every durable fact, for whoever judges; never fails."""
-        return [row.entry for row in self.rows]
+    def entries(self, since: int) -> list[Entry]:
+        """Every durable fact after a position, for whoever judges; never fails."""
+        return [row.entry for row in self.rows[since:]]
 
     def _may_fail_to_read(self) -> None:
         if self._chance.random() < self._faults().read_fails:
@@ -133,14 +133,14 @@ class SimulatedLog:
 
     def __init__(self, disk: Disk, process: Mortal) -> None:
         self._disk = disk
-        self._process = process
+        self.process = process
         self._closed = False
 
     def append(self, entries: Sequence[Entry]) -> None:
-        assert self._process.alive, "A dead process wrote."
+        assert self.process.alive, "A dead process wrote."
         if self._closed:
             raise LogFailed("The log is closed.")
-        self._disk.store(self._process, entries)
+        self._disk.store(self.process, entries)
 
     def recent(self, hall: str, days: int) -> list[Entry]:
         return self._disk.recent(hall, days)

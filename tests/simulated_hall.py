@@ -7,9 +7,11 @@ for simulated people. Nothing depends on anything but the seed, so a seed that f
 fails again in the same way. `tests/simulate.py` runs one with its trace.
 """
 
+import gc
 import logging
+import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from random import Random
@@ -19,9 +21,10 @@ import msgspec
 
 from floor import door, follow, hall
 from floor.catalogue import Catalogue
-from floor.day import Day, advance
+from floor.commands import Command
+from floor.day import Day
 from floor.hall import Draft
-from simulated_audit import Wrong, audit_answers, audit_log, audit_refusals
+from simulated_audit import AnswerAudit, LogAudit, RefusalAudit, Wrong
 from simulated_disk import SimulatedLog
 from simulated_faults import PEACE, Faults, drawn
 from simulated_network import ATTEMPTS_MAX, RETRY_S, Network, Screen
@@ -70,6 +73,8 @@ def simulate(
     days: int | None = None,
     faults: Faults | None = None,
     build: Build | None = None,
+    script: Sequence[Sequence[Command]] = (),
+    dies_at: int = -1,
     told: bool = False,
 ) -> Story:
     """Some hall-days under one seed.
@@ -78,6 +83,9 @@ def simulate(
         days: how many; the seed draws 1 to 3 otherwise.
         faults: what goes wrong all day long; the seed draws it for each otherwise.
         build: the hall, when a part of it is not the real one.
+        script: what each person presses, one after the other, all beginning at nine;
+            instead of the people whom the seed sends.
+        dies_at: the step at which the first process dies.
         told: whether the story has its trace and digest.
 
     Raises:
@@ -87,9 +95,10 @@ def simulate(
     world = _World(seed, chance, build or Build())
     with _quiet(), _narrowed(chance), patch.object(hall, "Draft", world.draft):
         try:
+            world.start(dies_at)
             lived = days or chance.randint(1, DAYS_MAX)
             for day in range(lived):
-                world.live(day * DAY_S, faults)
+                world.live(day * DAY_S, faults, script)
             stage = world.stage
             return Story(
                 seed=seed,
@@ -115,18 +124,30 @@ class _World:
         self._screens = [Screen(name, self._network) for name in SCREENS]
         self._people = People(self.stage, self._network, self._screens[0])
         self._attempts: list[Attempt] = []
+        self._log_audit = LogAudit()
+        self._answer_audit = AnswerAudit()
+        self._refusal_audit = RefusalAudit()
         # The dead are kept: what is collected runs code, at nobody knows which step.
         self._processes: list[Process] = []
-        self._at(0.0, self._start)
-        for screen in self._screens:
-            self._at(1.0, screen.connect)
 
-    def live(self, day_s: float, faults: Faults | None) -> None:
+    def start(self, dies_at: int) -> None:
+        """The first process, and screens that follow it."""
+        self._begin_process()
+        self._processes[0].dies_at = dies_at
+        for screen in self._screens:
+            screen.connect()
+
+    def live(
+        self, day_s: float, faults: Faults | None, script: Sequence[Sequence[Command]]
+    ) -> None:
         """One day from midnight, and the judgement on it in the next night."""
         stage = self.stage
         stage.faults = faults or drawn(stage.trouble)
         stage.note("day", stage.faults)
-        self._people.come(day_s)
+        if script:
+            self._people.follow(script, day_s)
+        else:
+            self._people.come(day_s)
         self._plan_troubles(day_s)
         stage.loop.run_to(day_s + PEACE_FROM_S)
         stage.faults = PEACE
@@ -142,7 +163,7 @@ class _World:
 
     # ── The process, again and again ────────────────────────────────────────
 
-    def _start(self) -> None:
+    def _begin_process(self) -> None:
         if self._chance.random() < 0.1:
             self._publish_another()
         process = Process(
@@ -162,7 +183,7 @@ class _World:
         self._network.server = None
         self._network.cut_all()
         lag = RESTART_S_MAX * self.stage.trouble.random() ** 3
-        self._at(self.stage.loop.time() + lag, self._start)
+        self._at(self.stage.loop.time() + lag, self._begin_process)
 
     def _publish_another(self) -> None:
         """Somebody edits the catalogue before the process starts again."""
@@ -214,36 +235,36 @@ class _World:
         Raises:
             Wrong: the first promise that was not kept.
         """
-        entries = self.stage.disk.entries()
-        for exchange in self._network.exchanges:
-            if exchange.patience == ATTEMPTS_MAX:
-                waited_s = (exchange.answered_s or 1e12) - max(
-                    exchange.asked_s, peace_s
-                )
-                if waited_s > ANSWER_S_MAX:
-                    raise Wrong(f"{exchange.command} was not answered in time")
-        audit_log(entries)
-        audit_answers(entries, self._attempts)
-        audit_refusals(entries, self._attempts)
-        replayed: Day | None = None
+        for exchange in self._network.take_exchanges():
+            asked_s = max(exchange.asked_s, peace_s)
+            late = (exchange.answered_s or math.inf) - asked_s > ANSWER_S_MAX
+            if late and exchange.patience == ATTEMPTS_MAX:
+                raise Wrong(f"{exchange.command} was not answered in time")
+        disk = self.stage.disk
+        entries = disk.entries(self._log_audit.position)
+        attempts, self._attempts[:] = self._attempts[:], []
         for entry in entries:
-            replayed = advance(replayed, entry)
+            self._log_audit.hear(entry)
+        self._answer_audit.hear(entries, attempts)
+        self._refusal_audit.hear(entries, attempts)
+        replayed = self._refusal_audit.day
         assert replayed is not None
         for screen in self._screens:
-            if screen.position != len(entries):
+            if screen.position != disk.position:
                 raise Wrong(f"{screen.name} is left behind at {screen.position}")
-            assert screen.day is not None
             _same_day(screen.name, screen.day, replayed)
         process = self._processes[-1]
-        assert process.feed is not None
-        assert process.draft is not None
-        if process.draft.pending:
-            raise Wrong(f"{len(process.draft.pending)} facts are pending for ever")
-        _same_day("the feed", process.feed.day, replayed)
-        _same_day("the draft", process.draft.day, replayed)
+        draft, feed = process.draft, process.feed
+        if not process.serving or draft is None or feed is None:
+            raise Wrong("the hall does not serve")
+        if draft.pending:
+            raise Wrong(f"{len(draft.pending)} facts are pending for ever")
+        _same_day("the feed", feed.day, replayed)
+        _same_day("the draft", draft.day, replayed)
 
 
-def _same_day(whose: str, day: Day, replayed: Day) -> None:
+def _same_day(whose: str, day: Day | None, replayed: Day) -> None:
+    assert day is not None
     if day.date > replayed.date:  # A new day that nothing has happened on.
         replayed = Day(replayed.catalogue, day.date)
     if day.digest() != replayed.digest():
@@ -252,13 +273,20 @@ def _same_day(whose: str, day: Day, replayed: Day) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """What the hall would tell its operator is expected here, and slow to write."""
-    before = logging.root.manager.disable
+    """No operator to tell: what goes wrong is expected here, and slow to write.
+
+    Nor does Python look for garbage meanwhile: a world keeps what it has to its end.
+    """
+    disabled, collecting = logging.root.manager.disable, gc.isenabled()
+    gc.collect(0)  # The world before this one.
+    gc.disable()
     logging.disable(logging.CRITICAL)
     try:
         yield
     finally:
-        logging.disable(before)
+        logging.disable(disabled)
+        if collecting:
+            gc.enable()
 
 
 @contextmanager

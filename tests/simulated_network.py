@@ -57,7 +57,7 @@ class Network:
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
         self.server: Server | None = None
-        self.exchanges: list[Exchange] = []
+        self._exchanges: list[Exchange] = []
         self.connections: set[Connection] = set()
 
     async def ask(
@@ -69,10 +69,15 @@ class Network:
             the last answer; None when the client gave up without one.
         """
         exchange = Exchange(self.stage, command, patience)
-        self.exchanges.append(exchange)
+        self._exchanges.append(exchange)
         self._send(exchange)
         await exchange.over
         return exchange.answer
+
+    def take_exchanges(self) -> list[Exchange]:
+        """All that was asked since this was called last."""
+        taken, self._exchanges = self._exchanges, []
+        return taken
 
     def _send(self, exchange: Exchange) -> None:
         if exchange.over.done():
@@ -83,8 +88,8 @@ class Network:
         exchange.attempts += 1
         self.stage.note("asked", exchange.command.command_id, exchange.attempts)
         for delay in self._deliveries():
-            self._later(delay, self._arrive, exchange)
-        self._later(RETRY_S, self._send, exchange)
+            self.later(delay, self._arrive, exchange)
+        self.later(RETRY_S, self._send, exchange)
 
     def _arrive(self, exchange: Exchange) -> None:
         if self.server is not None:
@@ -93,7 +98,7 @@ class Network:
     def reply(self, exchange: Exchange, answer: Receipt | Refused) -> None:
         """Send an answer back; it may be lost on the way, or come twice."""
         for delay in self._deliveries():
-            self._later(delay, self._answered, exchange, answer)
+            self.later(delay, self._answered, exchange, answer)
 
     def _answered(self, exchange: Exchange, answer: Receipt | Refused) -> None:
         if exchange.over.done():
@@ -116,7 +121,7 @@ class Network:
             return [stage.delay(), stage.delay()]
         return [stage.delay()]
 
-    def _later(self, delay: float, do: Callable[..., object], *words: object) -> None:
+    def later(self, delay: float, do: Callable[..., object], *words: object) -> None:
         self.stage.loop.call_later(delay, do, *words, context=self.stage.outside)
 
     def cut_all(self) -> None:
@@ -139,9 +144,9 @@ class Screen:
         """Come to the hall, from the last position; later if nobody is there."""
         network = self._network
         connection = Connection(network, self)
-        leave = network.server and network.server.attend(connection)
+        leave = network.server.attend(connection) if network.server else None
         if leave is None:
-            network._later(COME_BACK_S, self.connect)
+            self._come_back()
             return
         connection.leave = leave
         self._connection = connection
@@ -150,7 +155,12 @@ class Screen:
     def lost(self) -> None:
         """The connection broke: what was under way on it will not come."""
         self._connection = None
-        self._network._later(COME_BACK_S, self.connect)
+        self._come_back()
+
+    def _come_back(self) -> None:
+        # At once, as a rule: into the middle of what is going on.
+        lag = COME_BACK_S * self._network.stage.network.random() ** 4
+        self._network.later(lag, self.connect)
 
     def hear(self, connection: "Connection", entry: Entry) -> None:
         """Take a fact in; each comes once, in order, and is durable."""
@@ -219,5 +229,5 @@ class Connection:
         network = self._network
         network.stage.note("cut", self.screen.name)
         network.connections.discard(self)
-        network._later(network.stage.delay(), self.screen.lost)
-        network._later(network.stage.delay(), self.leave)
+        network.later(network.stage.delay(), self.screen.lost)
+        network.later(network.stage.delay(), self.leave)

@@ -5,7 +5,7 @@ What can be pressed is one table, `PRESSES`; what a clerk presses when is anothe
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from random import Random
 
 import msgspec
@@ -119,7 +119,8 @@ class People:
         chance = self._chance
         visitors = chance.randint(VISITORS_MIN, VISITORS_MAX)
         arrivals = [
-            day_s + chance.uniform(OPEN_S - HOUR_S / 4, CLOSE_S) for _ in range(visitors)
+            day_s + chance.uniform(OPEN_S - HOUR_S / 4, CLOSE_S)
+            for _ in range(visitors)
         ]
         if chance.random() < 0.3:  # A coach arrives.
             at_s = day_s + chance.uniform(OPEN_S, CLOSE_S - HOUR_S)
@@ -139,6 +140,17 @@ class People:
         elif chance.random() < 0.05:
             self._begin(self._lock_up(day_s + chance.uniform(OPEN_S, CLOSE_S)))
 
+    def follow(self, script: Sequence[Sequence[Command]], day_s: float) -> None:
+        """Only what a script says, each person one after the other from nine."""
+        for presses in script:
+            self._begin(self._read_out(presses, day_s + OPEN_S))
+
+    async def _read_out(self, presses: Sequence[Command], at_s: float) -> None:
+        await self._until(at_s)
+        for command in presses:
+            named = msgspec.structs.replace(command, command_id=self._id())
+            await self._network.ask(named)
+
     def _begin(self, work: Coroutine[object, object, None]) -> None:
         self._stage.loop.create_task(work, context=self._stage.outside)
 
@@ -152,7 +164,9 @@ class People:
         ticket = getattr(taken.entry.fact, "ticket", "")
         await asyncio.sleep(chance.expovariate(1 / 1_500))
         if chance.random() < 0.25:
-            await self._ask(commands.AbandonTicket(ticket=ticket, command_id=self._id()))
+            await self._ask(
+                commands.AbandonTicket(ticket=ticket, command_id=self._id())
+            )
         elif chance.random() < 0.5:
             level = chance.choice(tuple(Level))
             await self._ask(

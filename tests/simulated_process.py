@@ -155,8 +155,11 @@ class Process(Mortal):
         id = exchange.command.command_id
         if isinstance(answer, Refused):
             stage.note("refused", id, answer.code)
+            stage.counts[answer.code] += 1
         else:
             stage.note("done", id, answer.entry.position, answer.repeated)
+            stage.counts[answer.entry.topic] += 1
+            stage.counts["repeated"] += answer.repeated
         self._network.reply(exchange, answer)
 
     def _look_at(self, exchange: Exchange, receipt: Receipt) -> None:

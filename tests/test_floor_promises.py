@@ -457,10 +457,13 @@ class Hall(RuleBasedStateMachine):
         self._forget_a_day_without_a_fact()
         behind = self.high - self.now
         if behind > self.noted + STEP_MAX:
+            self._turn(self.high)
             self.steps += 1
             self.noted = behind
             self.model.facts += 1
-        at = max(self.now, self.high)
+        self._turn(max(self.now, self.high))
+
+    def _turn(self, at: datetime) -> None:
         if HALL.business_date(at) > self.date:
             if self.model.facts and not self.model.closed:
                 self.model.close()

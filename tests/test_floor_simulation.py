@@ -1,0 +1,301 @@
+"""Whole hall-days under every fault there is, and bugs that must not get through.
+
+    SIM_DAYS=5000 SIM_SEED=100000 pytest tests/test_floor_simulation.py -k days -s
+
+lives more of them. A seed that fails prints its trace; `tests/simulate.py SEED` lives
+it again.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from itertools import count
+from datetime import datetime
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from floor import commands, facts, policies, refusals, rules
+from floor.commands import Command
+from floor.day import Day, Ticket
+from floor.facts import Entry
+from floor.follow import Feed, Follower
+from floor.hall import Draft
+from floor.log import LogUnreadable
+from simulated_disk import SimulatedLog
+from simulated_faults import PEACE, WORST, Faults
+from simulated_hall import Broken, Build, simulate
+
+DAYS = int(os.environ.get("SIM_DAYS", "150"))
+SEED = int(os.environ.get("SIM_SEED", "0"))
+#: A bug is found within so many seeds, or the simulation is not worth its time.
+SEEDS_MAX = 40
+ROOT = Path(__file__).parent.parent
+
+
+# ── The real hall ───────────────────────────────────────────────────────────
+
+
+def test_days_with_everything_that_can_go_wrong() -> None:
+    counts: Counter[str] = Counter()
+    days = 0
+    for seed in count(SEED):
+        story = simulate(seed)
+        counts += story.counts
+        days += story.days
+        if days >= DAYS:
+            break
+    unseen = EXPECTED - set(counts)
+    assert not unseen, "The simulation has become too tame."
+
+
+#: What a hundred days must meet, for the others to mean anything.
+EXPECTED = {
+    *("lost", "doubled", "cut", "stalled", "cut off", "disk full", "clock"),
+    *("commit failed", "commit unknown", "read failed", "start failed"),
+    *("died", "stopped", "repeated"),
+    *(shape.__name__ for shape in (facts.HallClosed, facts.TicketAbandoned)),
+    *commands.TOPIC_OF.values(),
+    *(
+        refusal.__name__
+        for refusal in refusals.Refused.__subclasses__()
+        if refusal
+        not in (
+            # People here look at the same catalogue as the hall, and need no door.
+            refusals.UnknownItem,
+            refusals.UnknownWindow,
+            refusals.UnknownCommand,
+            refusals.BadInput,
+            refusals.TooLarge,
+            refusals.NotAllowed,
+            # Nobody names a ticket when inviting.
+            refusals.ServedElsewhere,
+        )
+    ),
+}
+
+
+def test_a_day_in_which_nothing_goes_wrong() -> None:
+    story = simulate(1, days=1, faults=PEACE)
+    assert story.facts > 50
+    assert not {"lost", "died", "commit failed", "LogUnavailable"} & set(story.counts)
+
+
+def test_the_worst_day() -> None:
+    assert simulate(2, days=1, faults=WORST).counts["died"] > 3
+
+
+MORNING: Sequence[Sequence[Command]] = (
+    (
+        commands.OpenWindow(window="1", clerk="c1"),
+        commands.CallNext(window="1"),
+        commands.StartService(window="1"),
+        commands.FinishService(window="1"),
+    ),
+    (commands.TakeTicket(item="a"), commands.TakeTicket(item="b")),
+    (commands.TakeTicket(item="a"), commands.CloseHall()),
+)
+
+
+def test_a_crash_at_every_step_of_a_short_morning() -> None:
+    """Before each await goes on, and on both sides of each commit."""
+    for step in count():
+        story = simulate(3, days=1, faults=Faults(), script=MORNING, dies_at=step)
+        if not story.counts["died"]:
+            break
+    assert step > 200
+
+
+def test_a_seed_gives_the_same_trace_in_every_process() -> None:
+    seeds = ["5", "6", "7"]
+    heard = []
+    for salt in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, ROOT / "tests" / "simulate.py", "--brief", *seeds],
+            env={**os.environ, "PYTHONHASHSEED": salt},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        heard.append(done.stdout)
+    assert heard[0] == heard[1]
+    assert heard[0].count("trace=") == len(seeds)
+    assert f"trace={simulate(6, told=True).digest}" in heard[0]
+
+
+# ── Bugs that it must find ──────────────────────────────────────────────────
+
+
+class AnswersBeforeTheDisk(SimulatedLog):
+    """The disk says yes, and writes with the next commit (synchronous=OFF)."""
+
+    held: Sequence[Entry] = ()
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        held, self.held = self.held, list(entries)
+        if held:
+            super().append(held)
+
+
+class TellsBeforeTheDisk(SimulatedLog):
+    """Followers hear of facts while they are being committed."""
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        assert self.process.feed is not None
+        self.process.feed.publish(entries)
+        super().append(entries)
+
+
+class KeepsItsMemory(Draft):
+    """After a failed commit the draft goes on as if nothing had happened."""
+
+    def reload(self) -> list[Entry]:
+        if "position" not in vars(self):
+            return super().reload()
+        self.pending = []
+        return []
+
+
+class ForgetsTheCommands(Draft):
+    """After a reload a command that was done before is done again."""
+
+    def reload(self) -> list[Entry]:
+        entries = super().reload()
+        if self.position:
+            self.day.done.clear()
+        return entries
+
+
+class ForgetsWhatItStored(Draft):
+    """A commit that failed with its rows stored is taken for one that stored none."""
+
+    def reload(self) -> list[Entry]:
+        first = "position" not in vars(self)
+        entries = super().reload()
+        return entries if first else []
+
+
+class CountsOnlyWhatItRead(Draft):
+    """Positions go on from the number of facts read, not from the last one."""
+
+    def reload(self) -> list[Entry]:
+        entries = super().reload()
+        self.position = len(entries)
+        return entries
+
+
+class NeverComesBack(Draft):
+    """After one failed commit the log is never read again."""
+
+    def reload(self) -> list[Entry]:
+        if "position" in vars(self):
+            raise LogUnreadable("坏了", "broken")
+        return super().reload()
+
+
+class LeavesTheDayOpen(Draft):
+    """Nobody closes a day that was left open."""
+
+    def turn_day(self, at: datetime) -> datetime:
+        with patch.object(self.day, "closed", True):
+            return super().turn_day(at)
+
+
+class _InTwoParts(Follower):
+    """A follower that reads the past itself, and gets what is new from another."""
+
+    def __init__(self, feed: Feed, since: int) -> None:
+        self.feed = feed
+        self.since = since
+        self.past: Iterator[Entry] | None = None
+        self.live: Follower | None = None
+
+    async def __anext__(self) -> Entry:
+        if self.past is None:
+            await asyncio.sleep(0.01)  # It waits for its turn to read.
+            self.past = iter(list(self.feed.after(self.since)))
+        for entry in self.past:
+            return entry
+        self.live = self.live or Feed.follow(self.feed, self.feed.position)
+        return await anext(self.live)
+
+    def close(self) -> None:
+        if self.live is not None:
+            self.live.close()
+
+
+class SubscribesAfterReading(Feed):
+    """What happens between the reading and the subscribing is in neither."""
+
+    def follow(self, since: int) -> Follower:
+        return _InTwoParts(self, since)
+
+
+class RepeatsTheOverlap(Feed):
+    """What happens between the subscribing and the reading is in both."""
+
+    def follow(self, since: int) -> Follower:
+        follower = _InTwoParts(self, since)
+        follower.live = super().follow(self.position)
+        return follower
+
+
+def last_come(day: Day, items: Iterable[str]) -> Ticket | None:
+    """A policy that lets those who came last overtake."""
+    return max(day.waiting(items), key=lambda ticket: ticket.turn, default=None)
+
+
+def call_whoever(day: Day, at: datetime, *, window: str) -> facts.Fact:
+    """A rule that calls a ticket which another window holds already."""
+    held = [ticket for ticket in day.tickets.values() if ticket.state == "called"]
+    if held and day.places[window].state == "free":
+        clerk = day.places[window].clerk
+        return facts.TicketCalled(
+            at=at, ticket=held[0].id, window=window, clerk=clerk, policy="first_come"
+        )
+    return rules.call_next(day, at, window=window)
+
+
+BUGS: dict[str, Callable[[], tuple[Build, AbstractContextManager[object]]]] = {
+    **{
+        log.__name__: lambda log=log: (Build(log=log), nullcontext())
+        for log in (AnswersBeforeTheDisk, TellsBeforeTheDisk)
+    },
+    **{
+        draft.__name__: lambda draft=draft: (Build(draft=draft), nullcontext())
+        for draft in (
+            KeepsItsMemory,
+            ForgetsTheCommands,
+            ForgetsWhatItStored,
+            CountsOnlyWhatItRead,
+            NeverComesBack,
+            LeavesTheDayOpen,
+        )
+    },
+    **{
+        feed.__name__: lambda feed=feed: (Build(feed=feed), nullcontext())
+        for feed in (SubscribesAfterReading, RepeatsTheOverlap)
+    },
+    "last_come": lambda: (
+        Build(),
+        patch.dict(policies.POLICIES, first_come=last_come),
+    ),
+    "call_whoever": lambda: (
+        Build(),
+        patch.dict(commands.RULES, {commands.CallNext: call_whoever}),
+    ),
+}
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_a_bug_is_found(bug: str) -> None:
+    build, patched = BUGS[bug]()
+    with patched, pytest.raises(Broken) as found:
+        for seed in range(SEEDS_MAX):
+            simulate(seed, build=build)
+    print(f"\n{bug}: seed {found.value.seed}, {found.value.what}")
