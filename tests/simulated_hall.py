@@ -36,7 +36,8 @@ __all__ = ["Broken", "Build", "Story", "simulate"]
 
 DAY_S = 24 * HOUR_S
 DAYS_MAX = 3
-SCREENS = ("the clerks' screen", "a screen")
+#: Who follows, and how often it begins anew.
+SCREENS = {"the clerks' screen": 0.0, "a screen": 0.2}
 # All is well from two o'clock at night, and judged two hours later.
 PEACE_FROM_S, JUDGED_AT_S = 26 * HOUR_S, 28 * HOUR_S
 RESTART_S_MAX = 90.0
@@ -121,7 +122,9 @@ class _World:
         self._chance = chance
         self._build = build
         self._network = Network(self.stage)
-        self._screens = [Screen(name, self._network) for name in SCREENS]
+        self._screens = [
+            Screen(name, self._network, forgets) for name, forgets in SCREENS.items()
+        ]
         self._people = People(self.stage, self._network, self._screens[0])
         self._attempts: list[Attempt] = []
         self._log_audit = LogAudit()

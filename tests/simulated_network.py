@@ -21,6 +21,7 @@ ATTEMPTS_MAX = 2_000
 IN_FLIGHT_MAX = 4
 STALL_S = 120.0
 COME_BACK_S = 5.0
+AWAY_S = 900.0
 
 #: After these nothing is decided yet, and a patient client asks again.
 TRY_AGAIN = (HallOverloaded, LogUnavailable)
@@ -58,7 +59,8 @@ class Network:
         self.stage = stage
         self.server: Server | None = None
         self._exchanges: list[Exchange] = []
-        self.connections: set[Connection] = set()
+        self.connections: dict[Connection, None] = {}
+        self.away: list[Screen] = []
 
     async def ask(
         self, command: Command, patience: int = ATTEMPTS_MAX
@@ -92,6 +94,9 @@ class Network:
         self.later(RETRY_S, self._send, exchange)
 
     def _arrive(self, exchange: Exchange) -> None:
+        for screen in self.away:
+            self.later(0.02 * self.stage.network.random(), screen.connect)
+        self.away.clear()
         if self.server is not None:
             self.server.arrive(exchange)
 
@@ -126,15 +131,20 @@ class Network:
 
     def cut_all(self) -> None:
         """The process is gone, and every connection with it."""
-        for connection in sorted(self.connections, key=lambda c: c.screen.name):
+        for connection in tuple(self.connections):
             connection.cut()
 
 
 class Screen:
-    """A follower far away: it keeps a day of its own from the facts it hears."""
+    """A follower far away: it keeps a day of its own from the facts it hears.
 
-    def __init__(self, name: str, network: Network) -> None:
+    Args:
+        forgets: how often, of its connections, it has to begin with the first fact.
+    """
+
+    def __init__(self, name: str, network: Network, forgets: float) -> None:
         self.name = name
+        self.forgets = forgets
         self.position = 0
         self.day: Day | None = None
         self._network = network
@@ -142,24 +152,27 @@ class Screen:
 
     def connect(self) -> None:
         """Come to the hall, from the last position; later if nobody is there."""
+        if self._connection is not None:
+            return
         network = self._network
         connection = Connection(network, self)
         leave = network.server.attend(connection) if network.server else None
         if leave is None:
-            self._come_back()
+            network.later(COME_BACK_S, self.connect)
             return
         connection.leave = leave
         self._connection = connection
-        network.connections.add(connection)
+        network.connections[connection] = None
 
     def lost(self) -> None:
         """The connection broke: what was under way on it will not come."""
         self._connection = None
-        self._come_back()
-
-    def _come_back(self) -> None:
-        # At once, as a rule: into the middle of what is going on.
-        lag = COME_BACK_S * self._network.stage.network.random() ** 4
+        if self._network.stage.network.random() < self.forgets:
+            self.position, self.day = 0, None
+        # With the next command, as a rule: the hardest moment to come back is when
+        # something is about to be told.
+        self._network.away.append(self)
+        lag = AWAY_S * self._network.stage.network.random()
         self._network.later(lag, self.connect)
 
     def hear(self, connection: "Connection", entry: Entry) -> None:
@@ -228,6 +241,6 @@ class Connection:
         self.broken = True
         network = self._network
         network.stage.note("cut", self.screen.name)
-        network.connections.discard(self)
+        network.connections.pop(self, None)
         network.later(network.stage.delay(), self.screen.lost)
         network.later(network.stage.delay(), self.leave)

@@ -23,7 +23,7 @@ from simulated_stage import Stage
 HOUR_S = 3_600
 OPEN_S, CLOSE_S = 9 * HOUR_S, 17 * HOUR_S
 RUSH_MAX = 40
-VISITORS_MIN, VISITORS_MAX = 10, 50
+VISITORS_MIN, VISITORS_MAX = 4, 32
 #: A share of people ask two or three times, and go away without an answer.
 IMPATIENT = 0.1
 PRESSED_TWICE = 0.04
@@ -96,7 +96,7 @@ KEYS: dict[str, tuple[float, dict[str, int]]] = {
     "paused": (300, {"resume": 1}),
 }
 #: How long a clerk who has nothing to do looks away.
-IDLE_S = 600.0
+IDLE_S = 900.0
 
 
 class People:
@@ -122,7 +122,7 @@ class People:
             day_s + chance.uniform(OPEN_S - HOUR_S / 4, CLOSE_S)
             for _ in range(visitors)
         ]
-        if chance.random() < 0.3:  # A coach arrives.
+        if chance.random() < 0.2:  # A coach arrives.
             at_s = day_s + chance.uniform(OPEN_S, CLOSE_S - HOUR_S)
             arrivals += [at_s] * chance.randint(RUSH_MAX // 4, RUSH_MAX)
         for at_s in arrivals:
