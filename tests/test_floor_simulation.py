@@ -12,9 +12,10 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
+from random import Random
 from typing import Any
 from unittest.mock import patch
 
@@ -23,15 +24,17 @@ import pytest
 
 from floor import commands, facts, policies, refusals, rules
 from floor.commands import Command
-from floor.day import Day, Ticket
+from floor.day import Day, Ticket, days
 from floor.facts import Entry
-from floor.follow import Feed, Follower
+from floor.follow import Feed, Follower, opened
 from floor.hall import Draft
-from floor.log import LogUnreadable
-from simulated_disk import SimulatedLog
+from floor.log import LogUnreadable, read
+from simulated_disk import Disk, SimulatedLog
 from simulated_faults import PEACE, WORST, Faults
 from simulated_hall import Broken, Build, simulate
 from simulated_process import Process
+from simulated_stage import CATALOGUE, MIDNIGHT
+from virtual_loop import Mortal
 
 DAYS = int(os.environ.get("SIM_DAYS", "150"))
 SEED = int(os.environ.get("SIM_SEED", "0"))
@@ -45,12 +48,12 @@ ROOT = Path(__file__).parent.parent
 
 def test_days_with_everything_that_can_go_wrong() -> None:
     counts: Counter[str] = Counter()
-    days = 0
+    lived = 0
     for seed in count(SEED):
         story = simulate(seed)
         counts += story.counts
-        days += story.days
-        if days >= DAYS:
+        lived += story.days
+        if lived >= DAYS:
             break
     unseen = EXPECTED - set(counts)
     assert not unseen, "The simulation has become too tame."
@@ -128,6 +131,46 @@ def test_a_seed_gives_the_same_trace_in_every_process() -> None:
     assert heard[0] == heard[1]
     assert heard[0].count("trace=") == len(seeds)
     assert f"trace={simulate(6, told=True).digest}" in heard[0]
+
+
+# ── What it has found ───────────────────────────────────────────────────────
+
+NINE = MIDNIGHT + timedelta(hours=9)
+
+
+async def test_nobody_is_refused_because_of_what_never_came_to_be() -> None:
+    disk = Disk(Random(), lambda: PEACE, lambda *_: None, pytest.fail)
+    log = SimulatedLog(disk, Mortal())
+    async with Build().hall(log, CATALOGUE, lambda _: None) as hall:
+        await hall.start(NINE)
+        disk.full = True
+        close, take = commands.CloseHall(), commands.TakeTicket(item="a")
+        answers = await asyncio.gather(
+            hall.do(close, NINE), hall.do(take, NINE), return_exceptions=True
+        )
+        assert [type(answer) for answer in answers] == [refusals.LogUnavailable] * 2
+        disk.full = False
+        await hall.do(take, NINE)
+
+
+async def test_a_clock_that_was_past_midnight_and_goes_back(tmp_path: Path) -> None:
+    """The hall was closed, so that no fact says that the next day has begun."""
+    path = tmp_path / "events.db"
+    async with opened(path, CATALOGUE, NINE) as (hall, feed):
+        for presses in (MORNING[1], MORNING[0], [commands.CloseHall()]):
+            for command in presses:
+                await hall.do(command, NINE)
+        await hall.turn_day(NINE + timedelta(days=1))
+        feed.turn_day(NINE + timedelta(days=1))
+        assert feed.day.tickets == {}
+        with pytest.raises(refusals.HallIsClosed):
+            await hall.do(commands.TakeTicket(item="a"), NINE)
+        rated = commands.Evaluate(ticket="A001", level=facts.Level.SATISFIED)
+        receipt = await hall.do(rated, NINE)
+        assert receipt.entry.stream == feed.day.stream == "hall-1/2026-11-23"
+        live = feed.day.digest()
+    *_, replayed = days(read(path))
+    assert replayed.digest() == live
 
 
 # ── Bugs that it must find ──────────────────────────────────────────────────
