@@ -6,12 +6,14 @@ at every durable fact and at every answer.
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from itertools import pairwise
 
 from floor import commands, facts
 from floor.catalogue import Catalogue
 from floor.day import Day, advance
 from floor.facts import Entry, Fact
 from floor.refusals import CommandIdReused, Refused
+from simulated_disk import DAY
 from simulated_network import TRY_AGAIN
 from simulated_process import Attempt
 
@@ -98,6 +100,8 @@ class Paper:
 
     def _move(self, fact: Fact, window: str) -> None:
         ticket = getattr(fact, "ticket", "")
+        if type(fact) not in MOVES:
+            raise Wrong(f"{fact} is not known on paper; teach it to `MOVES`")
         sources, target = MOVES[type(fact)]
         self._needs(self.state.get(ticket) in sources, fact)
         if isinstance(fact, facts.TicketCalled):
@@ -164,7 +168,7 @@ class LogAudit:
                 self._paper.catalogue = fact.catalogue
         elif self._catalogue is None:
             raise Wrong("the log does not begin with a catalogue")
-        else:
+        elif DAY.search(entry.stream):
             self._write(entry, self._catalogue)
 
     def _write(self, entry: Entry, catalogue: Catalogue) -> None:
@@ -198,11 +202,15 @@ class AnswerAudit:
             Wrong: naming the first command of which it is not so.
         """
         unexplained: dict[str, Entry] = {}
-        for entry in entries:
+        for before, entry in pairwise([None, *entries]):
+            assert entry is not None
             id = entry.fact.command
             if id in self._logged:
-                raise Wrong(f"{id} was carried out twice: {self._logged[id]}, {entry}")
-            if id:
+                # One command may have several facts, of which the first is told.
+                together = before is not None and before.fact.command == id
+                if not together or self._logged[id].topic == entry.topic:
+                    raise Wrong(f"{id} was done twice: {self._logged[id]}, {entry}")
+            elif id:
                 self._logged[id] = unexplained[id] = entry
         for attempt in attempts:
             id = attempt.exchange.command.command_id

@@ -11,7 +11,7 @@ import gc
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from random import Random
@@ -27,7 +27,7 @@ from floor.hall import Draft
 from simulated_audit import AnswerAudit, LogAudit, RefusalAudit, Wrong
 from simulated_disk import SimulatedLog
 from simulated_faults import PEACE, Faults, drawn
-from simulated_network import ATTEMPTS_MAX, RETRY_S, Network, Screen
+from simulated_network import ATTEMPTS_MAX, RETRY_S_MAX, Network, Screen
 from simulated_people import HOUR_S, People
 from simulated_process import Attempt, Build, Process
 from simulated_stage import Broken, Stage
@@ -37,12 +37,12 @@ __all__ = ["Broken", "Build", "Story", "simulate"]
 DAY_S = 24 * HOUR_S
 DAYS_MAX = 3
 #: Who follows, and how often it begins anew.
-SCREENS = {"the clerks' screen": 0.0, "a screen": 0.2}
+SCREENS = {"the clerks' screen": 0.0, "a screen": 0.1}
 # All is well from two o'clock at night, and judged two hours later.
 PEACE_FROM_S, JUDGED_AT_S = 26 * HOUR_S, 28 * HOUR_S
 RESTART_S_MAX = 90.0
 # In peace: the process starts, a commit that hung comes to its end, one more retry.
-ANSWER_S_MAX = RESTART_S_MAX + 2 * RETRY_S + 120.0
+ANSWER_S_MAX = RESTART_S_MAX + 2 * RETRY_S_MAX + 120.0
 FULL_S = 300.0
 
 #: Bounds of the floor that a seed may narrow, so that they are met.
@@ -73,6 +73,7 @@ def simulate(
     *,
     days: int | None = None,
     faults: Faults | None = None,
+    without: Collection[str] = (),
     build: Build | None = None,
     script: Sequence[Sequence[Command]] = (),
     dies_at: int = -1,
@@ -83,6 +84,7 @@ def simulate(
     Args:
         days: how many; the seed draws 1 to 3 otherwise.
         faults: what goes wrong all day long; the seed draws it for each otherwise.
+        without: kinds of fault to be left out.
         build: the hall, when a part of it is not the real one.
         script: what each person presses, one after the other, all beginning at nine;
             instead of the people whom the seed sends.
@@ -99,7 +101,7 @@ def simulate(
             world.start(dies_at)
             lived = days or chance.randint(1, DAYS_MAX)
             for day in range(lived):
-                world.live(day * DAY_S, faults, script)
+                world.live(day * DAY_S, faults, without, script)
             stage = world.stage
             return Story(
                 seed=seed,
@@ -141,11 +143,15 @@ class _World:
             screen.connect()
 
     def live(
-        self, day_s: float, faults: Faults | None, script: Sequence[Sequence[Command]]
+        self,
+        day_s: float,
+        faults: Faults | None,
+        without: Collection[str],
+        script: Sequence[Sequence[Command]],
     ) -> None:
         """One day from midnight, and the judgement on it in the next night."""
         stage = self.stage
-        stage.faults = faults or drawn(stage.trouble)
+        stage.faults = (faults or drawn(stage.trouble)).without(without)
         stage.note("day", stage.faults)
         if script:
             self._people.follow(script, day_s)

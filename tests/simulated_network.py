@@ -14,7 +14,7 @@ from floor.hall import Receipt
 from floor.refusals import HallOverloaded, LogUnavailable, Refused
 from simulated_stage import Stage
 
-RETRY_S = 15.0
+RETRY_S, RETRY_S_MAX = 15.0, 60.0
 # The longest fault lasts minutes; whoever is patient outlives it.
 ATTEMPTS_MAX = 2_000
 # What may be under way on one connection before its sender has to wait.
@@ -91,7 +91,8 @@ class Network:
         self.stage.note("asked", exchange.command.command_id, exchange.attempts)
         for delay in self._deliveries():
             self.later(delay, self._arrive, exchange)
-        self.later(RETRY_S, self._send, exchange)
+        lag = min(RETRY_S * exchange.attempts, RETRY_S_MAX)
+        self.later(lag, self._send, exchange)
 
     def _arrive(self, exchange: Exchange) -> None:
         for screen in self.away:

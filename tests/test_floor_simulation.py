@@ -56,10 +56,11 @@ def test_days_with_everything_that_can_go_wrong() -> None:
         if lived >= DAYS:
             break
     unseen = EXPECTED - set(counts)
-    assert not unseen, "The simulation has become too tame."
+    assert not unseen or lived < TAME_DAYS, "The simulation has become too tame."
 
 
-#: What a hundred days must meet, for the others to mean anything.
+TAME_DAYS = 100
+#: What so many days must meet, for the others to mean anything.
 EXPECTED = {
     *("lost", "doubled", "cut", "stalled", "cut off", "disk full", "clock"),
     *("commit failed", "commit unknown", "read failed", "start failed"),
