@@ -45,10 +45,12 @@ class Bookings:
         if known is not None:  # A recorded day may be read without those before it.
             known.state = state
 
-    def forget(self, today: date) -> None:
-        """Drop what no rule asks about any more."""
-        kept = today - KEPT
-        self.by_id = {id: b for id, b in self.by_id.items() if b.date >= kept}
+    def on_from(self, today: date) -> "Bookings":
+        """Those that a rule may still ask about on this day; these stay as they are."""
+        kept = Bookings()
+        since = today - KEPT
+        kept.by_id = {id: b for id, b in self.by_id.items() if b.date >= since}
+        return kept
 
     def on(self, date: date) -> list[Booked]:
         """All of a day, cancelled ones included, in the order of booking."""

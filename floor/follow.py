@@ -48,9 +48,11 @@ class Feed:
     def __init__(self, entries: Sequence[Entry], past: Reader) -> None:
         self._past = past
         self._ring: deque[Entry] = deque(maxlen=RING_MAX)
-        self._followers: set[Follower] = set()
+        # In the order they came: a set's order would change from run to run.
+        self._followers: dict[Follower, None] = {}
         self._watchers: list[Watcher] = []
         self._day: Day | None = None
+        self._dawn: Day | None = None
         self.position = 0
         self.publish(entries)
 
@@ -58,7 +60,7 @@ class Feed:
     def day(self) -> Day:
         """The day after the last durable fact. To be read, never changed."""
         assert self._day is not None, "The hall publishes a catalogue before all else."
-        return self._day
+        return self._dawn or self._day
 
     def watch(self, watcher: Watcher) -> None:
         """Call this with the day right after each fact, at once and in order."""
@@ -69,7 +71,7 @@ class Feed:
         for entry in entries:
             if entry.position <= self.position:
                 continue  # Told again, after a bug stopped the telling half-way.
-            self._day = advance(self._day, entry)
+            self._day, self._dawn = advance(self._day, entry), None
             if entry.position != self.position + 1:
                 self._ring.clear()  # A start reads the last day, not what lies before.
             self.position = entry.position
@@ -82,8 +84,10 @@ class Feed:
         """Show an empty hall when a business day begins, before its first fact."""
         date = self.day.catalogue.business_date(at)
         if date > self.day.date:
-            self._day = Day(self.day.catalogue, date, self.day.bookings)
-            self._show(self._day, None)
+            # Shown, and no more than that: when the clock goes back, the next fact may
+            # still be one of the day before.
+            self._dawn = Day(self.day.catalogue, date, self.day.bookings)
+            self._show(self._dawn, None)
 
     def _show(self, day: Day, entry: Entry | None) -> None:
         for watcher in self._watchers:
@@ -98,11 +102,11 @@ class Feed:
         follower = Follower(self, since)
         # Subscribed first, then read: a fact that arrives meanwhile is in both and
         # dropped once; the other way round it could be in neither.
-        self._followers.add(follower)
+        self._followers[follower] = None
         return follower
 
     def leave(self, follower: "Follower") -> None:
-        self._followers.discard(follower)
+        self._followers.pop(follower, None)
 
     def after(self, since: int) -> Iterable[Entry]:
         """Facts after a position, from memory where it reaches so far."""

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from types import TracebackType
 from typing import Self, TypeVar
 from uuid import uuid4
@@ -99,7 +99,7 @@ class Draft:
         in_force = self._day.catalogue if self._day else None
         if self._publish is not None and self._publish != in_force:
             published = facts.CataloguePublished(at=at, catalogue=self._publish)
-            self._write(published)
+            self._write(published, self._publish.business_date(at))
         self._publish = None
 
     def decide(self, command: Command, at: datetime) -> Receipt:
@@ -115,13 +115,14 @@ class Draft:
                 raise refusals.CommandIdReused
             return Receipt(done, repeated=True)
         at = self.turn_day(at)
+        day = self._day_of(at)
         answer = None
-        for fact in effects.decide(command, self.day, at):
+        for fact in effects.decide(command, day, at):
             if answer is None and effects.answers(command, fact):
                 named = msgspec.structs.replace(fact, command=id or str(uuid4()))
-                answer = self._write(named)
+                answer = self._write(named, day.date)
             else:
-                self._write(fact)
+                self._write(fact, day.date)
         assert answer is not None, f"No fact answers {command!r}."
         return Receipt(answer)
 
@@ -144,10 +145,8 @@ class Draft:
             self._log.check()
         return entries
 
-    def _write(self, fact: Fact) -> Entry:
-        # Before the first catalogue there is no day; it goes to the setup stream.
-        date = self._day.date if self._day else fact.at.date()
-        stream = stream_for(fact, self._hall, date)
+    def _write(self, fact: Fact, day: date) -> Entry:
+        stream = stream_for(fact, self._hall, day)
         version = self._ends.get(stream, 0) + 1
         numbered = msgspec.structs.replace(fact, position=self.position + 1)
         entry = Entry(stream, version, numbered)
@@ -181,30 +180,38 @@ class Draft:
             noted = timedelta(milliseconds=self._stepped.back_ms)
         if self._day is not None and last - at > noted + STEP_MAX:
             back_ms = (last - at) // timedelta(milliseconds=1)
-            self._write(facts.ClockStepped(at=last, back_ms=back_ms))
+            stepped = facts.ClockStepped(at=last, back_ms=back_ms)
+            self._write(stepped, self._day_of(last).date)
         return last
 
     def turn_day(self, at: datetime) -> datetime:
-        """Begin the business day of this instant, closing one that was left open.
+        """Close a business day that was left open and is over at this instant.
 
         Returns:
             the instant, settled: what happens now happens at it.
         """
         at = self._settle_clock(at)
-        date = self.day.catalogue.business_date(at)
-        if date <= self.day.date:
-            return at
         over = self.day
+        if self._day_of(at) is over:
+            return at
         if over.version and not over.closed:
-            self._write(facts.HallClosed(at=at, reason="day_change"))
+            closed = facts.HallClosed(at=at, reason="day_change")
+            self._write(closed, over.date)
         for absent in missed(over, at):
-            self._write(absent)
-        if self.day is over:
-            # The day begins for good with its first fact; a refused command leaves an
-            # empty one, which a replay does not see and does not need.
-            self._done_before = over.done
-            self._day = Day(over.catalogue, date, over.bookings)
+            self._write(absent, over.date)
         return at
+
+    def _day_of(self, at: datetime) -> Day:
+        """The day to decide on: the present one, or one that nothing happened on yet.
+
+        Only its first fact begins a day. A draft that has turned to an empty one is
+        ahead of the log, and is on another day than a replay when the clock goes back.
+        """
+        day = self.day
+        date_of = day.catalogue.business_date(at)
+        if date_of <= day.date:
+            return day
+        return Day(day.catalogue, date_of, day.bookings)
 
 
 class Hall:
@@ -324,7 +331,9 @@ class Hall:
             try:
                 decided.append((asked, self._decide(asked)))
             except refusals.Refused as refusal:
-                asked.refuse(refusal)
+                # Answered with the others: what it was refused for may be a fact of
+                # this very batch, which nobody may hear of before it is durable.
+                decided.append((asked, refusal))
             except Exception as error:
                 # A bug in a rule must not take the hall down with it, nor leave a
                 # draft that may be half changed.
@@ -354,8 +363,11 @@ class Hall:
             self._recover(decided)
             return
         self._tell(entries)
-        for asked, receipt in decided:
-            asked.reply(receipt)
+        for asked, answer in decided:
+            if isinstance(answer, refusals.Refused):
+                asked.refuse(answer)
+            else:
+                asked.reply(answer)
 
     def _recover(self, decided: "Decided") -> bool:
         """Read the log again; answer each command by whether it is there."""
@@ -372,13 +384,14 @@ class Hall:
             return False
         self._sound = True
         self._tell([entry for entry in entries if entry.position > self._told])
-        for asked, receipt in decided:
+        for asked, answer in decided:
             # An error at commit may come after the rows are durable.
-            done = self._draft.done(receipt.entry.fact.command) if receipt else None
-            if receipt is None or done is None:
-                asked.refuse(refusals.LogUnavailable())
+            id = answer.entry.fact.command if isinstance(answer, Receipt) else ""
+            done = self._draft.done(id)
+            if isinstance(answer, Receipt) and done is not None:
+                asked.reply(Receipt(done, answer.repeated))
             else:
-                asked.reply(Receipt(done, receipt.repeated))
+                asked.refuse(refusals.LogUnavailable())
         return True
 
     def _tell(self, entries: Sequence[Entry]) -> None:
@@ -417,4 +430,4 @@ class _Asked:
             self.answer.set_exception(error)
 
 
-Decided = list[tuple[_Asked, Receipt | None]]
+Decided = list[tuple[_Asked, Receipt | refusals.Refused | None]]

@@ -58,8 +58,7 @@ class DayState:
         self.issued: dict[str, int] = {}
         self.last_calls: list[str] = []
         self.done: dict[str, Entry] = {}
-        self.bookings = bookings or Bookings()
-        self.bookings.forget(date)
+        self.bookings = (bookings or Bookings()).on_from(date)
         self.publish(catalogue)
 
     def publish(self, catalogue: Catalogue) -> None:

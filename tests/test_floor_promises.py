@@ -404,7 +404,7 @@ class Hall(RuleBasedStateMachine):
         if self.now < midnight:
             self.now = midnight - timedelta(milliseconds=1)
             self.the_hall_looks_at_the_clock()
-            assert self.draft.day.date == self.date
+            assert self.draft.day.date <= self.date
             self.now = midnight
             self.the_hall_looks_at_the_clock()
         assert HALL.business_date(self.now) > HALL.business_date(midnight - SECOND)
@@ -445,19 +445,26 @@ class Hall(RuleBasedStateMachine):
     def _back_to_what_is_saved(self) -> None:
         self.model, date, self.high, self.noted, self.steps = copy.deepcopy(self.saved)
         self.date = date  # type: ignore[assignment]
-        # A day that began without a fact is not in the log.
+        self._forget_a_day_without_a_fact()
+
+    def _forget_a_day_without_a_fact(self) -> None:
+        """It is not in the log, and when the clock goes back it has not come yet."""
         while self.model.facts == 0 and self.model.before is not None:
             self.model = self.model.before
         self.date = self.draft.day.date
 
     def _settle(self) -> None:
         """What the hall does by itself before it decides."""
+        self._forget_a_day_without_a_fact()
         behind = self.high - self.now
         if behind > self.noted + STEP_MAX:
+            self._turn(self.high)
             self.steps += 1
             self.noted = behind
             self.model.facts += 1
-        at = max(self.now, self.high)
+        self._turn(max(self.now, self.high))
+
+    def _turn(self, at: datetime) -> None:
         if HALL.business_date(at) > self.date:
             if self.model.facts and not self.model.closed:
                 self.model.close()
@@ -475,7 +482,7 @@ class Hall(RuleBasedStateMachine):
 
     @invariant()
     def the_day_holds(self) -> None:
-        assert self.draft.day.date == self.date
+        self._forget_a_day_without_a_fact()
         assert self.draft.day.stream == stream_of("hall-1", self.date)
         holds(self.draft.day, self.model)
 

@@ -1,0 +1,307 @@
+"""Whole hall-days in virtual time, with everything that can go wrong, from one seed.
+
+    story = simulate(4711)
+
+The real hall and the real feed run on a simulated disk, behind a simulated network,
+for simulated people. Nothing depends on anything but the seed, so a seed that fails
+fails again in the same way. `tests/simulate.py` runs one with its trace.
+"""
+
+import gc
+import logging
+import math
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from random import Random
+from unittest.mock import patch
+
+import msgspec
+
+from floor import door, follow, hall
+from floor.catalogue import Catalogue
+from floor.commands import Command
+from floor.day import Day
+from floor.hall import Draft
+from simulated_audit import AnswerAudit, LogAudit, RefusalAudit, Wrong
+from simulated_disk import SimulatedLog
+from simulated_faults import PEACE, Faults, drawn
+from simulated_network import ATTEMPTS_MAX, RETRY_S_MAX, Network, Screen
+from simulated_people import HOUR_S, People
+from simulated_process import Attempt, Build, Process
+from simulated_stage import Broken, Stage
+
+__all__ = ["Broken", "Build", "Story", "simulate"]
+
+DAY_S = 24 * HOUR_S
+DAYS_MAX = 3
+#: Who follows, and how often it begins anew.
+SCREENS = {"the clerks' screen": 0.0, "a screen": 0.1}
+# All is well from two o'clock at night, and judged two hours later.
+PEACE_FROM_S, JUDGED_AT_S = 26 * HOUR_S, 28 * HOUR_S
+RESTART_S_MAX = 90.0
+# In peace: the process starts, a commit that hung comes to its end, one more retry.
+ANSWER_S_MAX = RESTART_S_MAX + 2 * RETRY_S_MAX + 120.0
+FULL_S = 300.0
+
+#: Bounds of the floor that a seed may narrow, so that they are met.
+BOUNDS: dict[tuple[object, str], tuple[int, ...]] = {
+    (hall, "PENDING_MAX"): (1_000, 1_000, 6),
+    (hall, "BATCH_MAX"): (256, 256, 1, 4),
+    (follow, "QUEUE_MAX"): (1_024, 1_024, 4),
+    (follow, "RING_MAX"): (8_192, 40, 3),
+    (follow, "BURST_MAX"): (256, 2),
+    (door, "TURN_DAY_EVERY_S"): (2_400, 3_600, 7_200),
+}
+
+
+class Story(msgspec.Struct, frozen=True):
+    """What happened under one seed, in figures."""
+
+    seed: int
+    days: int
+    facts: int
+    steps: int
+    counts: Counter[str]
+    digest: str
+    lines: list[str]
+
+
+def simulate(
+    seed: int,
+    *,
+    days: int | None = None,
+    faults: Faults | None = None,
+    without: Collection[str] = (),
+    build: Build | None = None,
+    script: Sequence[Sequence[Command]] = (),
+    dies_at: int = -1,
+    told: bool = False,
+) -> Story:
+    """Some hall-days under one seed.
+
+    Args:
+        days: how many; the seed draws 1 to 3 otherwise.
+        faults: what goes wrong all day long; the seed draws it for each otherwise.
+        without: kinds of fault to be left out.
+        build: the hall, when a part of it is not the real one.
+        script: what each person presses, one after the other, all beginning at nine;
+            instead of the people whom the seed sends.
+        dies_at: the step at which the first process dies.
+        told: whether the story has its trace and digest.
+
+    Raises:
+        Broken: a promise was broken.
+    """
+    chance = Random(f"{seed} world")
+    world = _World(seed, chance, build or Build())
+    with _quiet(), _narrowed(chance), patch.object(hall, "Draft", world.draft):
+        try:
+            world.start(dies_at)
+            lived = days or chance.randint(1, DAYS_MAX)
+            for day in range(lived):
+                world.live(day * DAY_S, faults, without, script)
+            stage = world.stage
+            return Story(
+                seed=seed,
+                days=lived,
+                facts=stage.disk.position,
+                steps=stage.loop.steps,
+                counts=stage.counts,
+                digest=stage.digest() if told else "",
+                lines=stage.lines() if told else [],
+            )
+        finally:
+            world.stage.loop.end()
+
+
+class _World:
+    """The hall, its people and its fate under one seed."""
+
+    def __init__(self, seed: int, chance: Random, build: Build) -> None:
+        self.stage = Stage(seed)
+        self._chance = chance
+        self._build = build
+        self._network = Network(self.stage)
+        self._screens = [
+            Screen(name, self._network, forgets) for name, forgets in SCREENS.items()
+        ]
+        self._people = People(self.stage, self._network, self._screens[0])
+        self._attempts: list[Attempt] = []
+        self._log_audit = LogAudit()
+        self._answer_audit = AnswerAudit()
+        self._refusal_audit = RefusalAudit()
+        # The dead are kept: what is collected runs code, at nobody knows which step.
+        self._processes: list[Process] = []
+
+    def start(self, dies_at: int) -> None:
+        """The first process, and screens that follow it."""
+        self._begin_process()
+        self._processes[0].dies_at = dies_at
+        for screen in self._screens:
+            screen.connect()
+
+    def live(
+        self,
+        day_s: float,
+        faults: Faults | None,
+        without: Collection[str],
+        script: Sequence[Sequence[Command]],
+    ) -> None:
+        """One day from midnight, and the judgement on it in the next night."""
+        stage = self.stage
+        stage.faults = (faults or drawn(stage.trouble)).without(without)
+        stage.note("day", stage.faults)
+        if script:
+            self._people.follow(script, day_s)
+        else:
+            self._people.come(day_s)
+        self._plan_troubles(day_s)
+        stage.loop.run_to(day_s + PEACE_FROM_S)
+        stage.faults = PEACE
+        stage.disk.full = False
+        self._processes[-1].dies_at = -1
+        stage.loop.run_to(day_s + JUDGED_AT_S)
+        stage.verdict()
+        try:
+            self._judge(day_s + PEACE_FROM_S)
+        except Wrong as wrong:
+            stage.wrong(str(wrong))
+        stage.verdict()
+
+    # ── The process, again and again ────────────────────────────────────────
+
+    def _begin_process(self) -> None:
+        if self._chance.random() < 0.1:
+            self._publish_another()
+        process = Process(
+            self.stage, self._network, self._build, self._attempts, self._gone
+        )
+        self._processes.append(process)
+        self._network.server = process
+
+    def draft(self, log: SimulatedLog, catalogue: Catalogue) -> Draft:
+        """The draft of a hall that begins, where the judge can see it."""
+        draft = self._build.draft(log, catalogue)
+        process = self._processes[-1]
+        process.draft = draft
+        return draft
+
+    def _gone(self, process: Process) -> None:
+        self._network.server = None
+        self._network.cut_all()
+        lag = RESTART_S_MAX * self.stage.trouble.random() ** 3
+        self._at(self.stage.loop.time() + lag, self._begin_process)
+
+    def _publish_another(self) -> None:
+        """Somebody edits the catalogue before the process starts again."""
+        first, *others = self.stage.catalogue.items
+        edited = msgspec.structs.replace(first, wait_s=first.wait_s + 60)
+        self.stage.catalogue = msgspec.structs.replace(
+            self.stage.catalogue, items=(edited, *others)
+        )
+
+    # ── Troubles that have a time of day ────────────────────────────────────
+
+    def _plan_troubles(self, day_s: float) -> None:
+        trouble, faults = self.stage.trouble, self.stage.faults
+        for rate, begin in (
+            (faults.full, self._fill_disk),
+            (faults.clock_steps, self._step_clock),
+            (faults.stops, self._stop),
+        ):
+            for _ in range(round(rate * trouble.random() * 2)):
+                self._at(day_s + trouble.uniform(8, 25) * HOUR_S, begin)
+
+    def _fill_disk(self) -> None:
+        disk, trouble = self.stage.disk, self.stage.trouble
+        disk.full = True
+        self.stage.note("disk full")
+        until_s = self.stage.loop.time() + trouble.expovariate(1 / FULL_S)
+        self._at(until_s, setattr, disk, "full", False)
+
+    def _step_clock(self) -> None:
+        stage, trouble = self.stage, self.stage.trouble
+        if stage.ahead and trouble.random() < 0.5:
+            stage.ahead = timedelta()
+        else:
+            scale_s = trouble.choice((1, 30, 900, 8 * HOUR_S))
+            stage.ahead += timedelta(seconds=trouble.gauss(0, scale_s))
+        stage.note("clock", stage.ahead)
+
+    def _stop(self) -> None:
+        self._processes[-1].stop_soon = True
+
+    def _at(self, when: float, do: Callable[..., object], *words: object) -> None:
+        self.stage.loop.call_at(when, do, *words, context=self.stage.outside)
+
+    # ── The judgement ───────────────────────────────────────────────────────
+
+    def _judge(self, peace_s: float) -> None:
+        """All that was promised, once nothing is under way.
+
+        Raises:
+            Wrong: the first promise that was not kept.
+        """
+        for exchange in self._network.take_exchanges():
+            asked_s = max(exchange.asked_s, peace_s)
+            late = (exchange.answered_s or math.inf) - asked_s > ANSWER_S_MAX
+            if late and exchange.patience == ATTEMPTS_MAX:
+                raise Wrong(f"{exchange.command} was not answered in time")
+        disk = self.stage.disk
+        entries = disk.entries(self._log_audit.position)
+        attempts, self._attempts[:] = self._attempts[:], []
+        for entry in entries:
+            self._log_audit.hear(entry)
+        self._answer_audit.hear(entries, attempts)
+        self._refusal_audit.hear(entries, attempts)
+        replayed = self._refusal_audit.day
+        assert replayed is not None
+        for screen in self._screens:
+            if screen.position != disk.position:
+                raise Wrong(f"{screen.name} is left behind at {screen.position}")
+            _same_day(screen.name, screen.day, replayed)
+        process = self._processes[-1]
+        draft, feed = process.draft, process.feed
+        if not process.serving or draft is None or feed is None:
+            raise Wrong("the hall does not serve")
+        if draft.pending:
+            raise Wrong(f"{len(draft.pending)} facts are pending for ever")
+        _same_day("the feed", feed.day, replayed)
+        _same_day("the draft", draft.day, replayed)
+
+
+def _same_day(whose: str, day: Day | None, replayed: Day) -> None:
+    assert day is not None
+    if day.date > replayed.date:  # A new day that nothing has happened on.
+        replayed = Day(replayed.catalogue, day.date)
+    if day.digest() != replayed.digest():
+        raise Wrong(f"{whose} is not what a replay gives")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No operator to tell: what goes wrong is expected here, and slow to write.
+
+    Nor does Python look for garbage meanwhile: a world keeps what it has to its end.
+    """
+    disabled, collecting = logging.root.manager.disable, gc.isenabled()
+    gc.collect(0)  # The world before this one.
+    gc.disable()
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(disabled)
+        if collecting:
+            gc.enable()
+
+
+@contextmanager
+def _narrowed(chance: Random) -> Iterator[None]:
+    """Bounds of the floor as this seed wants them."""
+    with ExitStack() as stack:
+        for (module, name), choices in BOUNDS.items():
+            stack.enter_context(patch.object(module, name, chance.choice(choices)))
+        yield
