@@ -255,6 +255,31 @@ async def _replay(log: Path, speed: float, day: date | None, port: int) -> None:
 
 
 @main.command()
+@hall_option
+@url_option
+def publish(hall: Path, url: str) -> None:
+    """目录发布 Put a catalogue into force in a hall that is at work."""
+    from floor import publishing
+
+    name, position = with_sentences(lambda: publishing.publish(hall, url))
+    click.echo(f"{name} 目录已生效 The catalogue is in force  #{position}")
+
+
+@main.command()
+@click.argument("ticket")
+@log_option
+@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="营业日 Business day.")
+@lang_option
+def why(ticket: str, log: Path, day: datetime | None, lang: "Lang") -> None:
+    """为什么先叫别人 Who was called before a ticket, and why."""
+    from floor.recounted import recount
+
+    date = day.date() if day else None
+    for line in with_sentences(lambda: recount(log, date, ticket, lang)):
+        click.echo(line)
+
+
+@main.command()
 @log_option
 def digest(log: Path) -> None:
     """状态摘要 SHA-256 of the state at the end of each business day."""

@@ -241,7 +241,7 @@ class PublishCatalogue(Command, frozen=True, kw_only=True, tag="publish"):
     catalogue: Catalogue
 
 
-C = TypeVar("C", bound=Command)
+C = TypeVar("C", bound=msgspec.Struct)
 
 #: What a clerk may ask at a window, by the word in the path or the message.
 WINDOW_COMMANDS: dict[str, type[Command]] = {

@@ -7,6 +7,7 @@ from floor.refusals.bookings import BookingSuspended as BookingSuspended
 from floor.refusals.bookings import CancelledTooLate as CancelledTooLate
 from floor.refusals.bookings import NoBooking as NoBooking
 from floor.refusals.bookings import NoSuchSlot as NoSuchSlot
+from floor.refusals.bookings import NothingBooked as NothingBooked
 from floor.refusals.bookings import NotToday as NotToday
 from floor.refusals.bookings import UnknownBooking as UnknownBooking
 from floor.refusals.doors import BadInput as BadInput
