@@ -5,7 +5,6 @@ import json
 import re
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -18,67 +17,19 @@ from starlette.routing import Route
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from asking import KEY, NINE, STREAM, Client, open_door, refused, unchanged
 from conftest import Served, ServeHall
 from floor import api, commands, door, follow, refusals
 from floor.catalogue import load
 from floor.commands import OpenWindow, PauseWindow, ResumeWindow, TakeTicket
 from floor.door import Right
+from floor.endpoints import following
 from floor.log import read
 from floor.tokens import load_key, token_of
 from timeline import SAMPLE, FloorDay
 
-NINE = FloorDay().at("09:00:00")
-STREAM = "hall-1/2026-11-23"
-KEY = b"k" * 32
 #: The windows of the sample hall that handle its first item.
 ABLE = [w.id for w in load(SAMPLE).windows if "zonghe" in w.items]
-
-
-@asynccontextmanager
-async def open_door(serve_hall: ServeHall) -> AsyncIterator[tuple[Served, "Client"]]:
-    """A hall on Monday at nine, and a client of it."""
-    async with (
-        serve_hall(clock=lambda: NINE) as served,
-        httpx.AsyncClient(base_url=served.url, trust_env=False) as http,
-    ):
-        yield served, Client(served, http)
-
-
-class Client:
-    def __init__(self, served: Served, http: httpx.AsyncClient) -> None:
-        self.served = served
-        self.http = http
-
-    async def post(self, path: str, **words: object) -> httpx.Response:
-        return await self.http.post(f"/api/{path}", json=words)
-
-    async def ok(self, path: str, **words: object) -> dict[str, Any]:
-        response = await self.post(path, **words)
-        assert response.status_code in (200, 201), response.text
-        return cast(dict[str, Any], response.json())
-
-    async def get(self, path: str) -> dict[str, Any]:
-        response = await self.http.get(f"/api/{path}")
-        assert response.status_code == 200, response.text
-        return cast(dict[str, Any], response.json())
-
-    async def serve_one(self, ticket_item: str = "zonghe", window: str = "1") -> str:
-        """A visitor is called and served at a window."""
-        ticket = (await self.ok("tickets", item=ticket_item))["ticket"]
-        for word in ("call", "start", "finish"):
-            await self.ok(f"windows/{window}/{word}")
-        return str(ticket)
-
-    async def state(self) -> object:
-        """What a hostile request must not change."""
-        return await self.get("hall"), list(read(self.served.path))
-
-
-@asynccontextmanager
-async def unchanged(client: Client) -> AsyncIterator[None]:
-    before = await client.state()
-    yield
-    assert await client.state() == before
 
 
 # ── Right answers, in their exact shapes ────────────────────────────────────
@@ -145,7 +96,16 @@ async def test_each_command_of_a_window(serve_hall: ServeHall) -> None:
             ("start", {"ticket": "A003"}, "A003", "ServiceStarted"),
             ("finish", {"outcome": "not_done"}, "A003", "ServiceFinished"),
             ("invite", {}, "A003", "EvaluationInvited"),
-            ("close", {}, None, "WindowClosed"),
+            ("call", {}, "A002", "TicketCalled"),
+            ("undo", {"ticket": "A002"}, "A002", "CallUndone"),
+            ("call", {}, "A002", "TicketCalled"),
+            ("start", {}, "A002", "ServiceStarted"),
+            ("hold", {"reason": "复印"}, "A002", "TicketHeld"),
+            ("return", {}, "A002", "TicketReturned"),
+            ("transfer", {"item": "shebao"}, "A002", "TicketTransferred"),
+            ("move", {"to": "2"}, None, "ClerkMoved"),
+            ("open", {"clerk": "c9", "substitutes": "c8"}, None, "WindowOpened"),
+            ("close", {"give_back": True}, None, "WindowClosed"),
         ]
         assert {word for word, *_ in said} == set(commands.WINDOW_COMMANDS)
         for position, (word, body, ticket, fact) in enumerate(said, 5):
@@ -223,20 +183,6 @@ async def test_the_hall_as_it_is_now(serve_hall: ServeHall) -> None:
 # ── Refusals ────────────────────────────────────────────────────────────────
 
 
-def refused(response: httpx.Response, status: int, code: str, field: str = "") -> None:
-    """A refusal in its one shape, with nothing of ours in it."""
-    assert response.status_code == status, response.text
-    answer = response.json()
-    assert answer["refused"] == code
-    assert set(answer) == {"refused", "message"} | ({"field"} if field else set())
-    assert answer.get("field", "") == field
-    assert set(answer["message"]) == {"zh", "en"}
-    for sentence in answer["message"].values():
-        assert sentence
-        assert "Traceback" not in sentence
-    assert any(ord(letter) > 0x4E00 for letter in answer["message"]["zh"])
-
-
 async def test_the_rules_say_no(serve_hall: ServeHall) -> None:
     async with open_door(serve_hall) as (_, client), unchanged(client):
         response = await client.post("windows/1/call")
@@ -247,7 +193,7 @@ async def test_the_rules_say_no(serve_hall: ServeHall) -> None:
         }
         refused(await client.post("tickets", item="nix"), 422, "UnknownItem", "item")
         for word in commands.WINDOW_COMMANDS:
-            body = {"clerk": "c", "ticket": "A001"}
+            body = {"clerk": "c", "ticket": "A001", "to": "2"}
             response = await client.post(f"windows/99/{word}", **body)
             refused(response, 404, "UnknownWindow", "window")
         response = await client.post("windows/1/dance")
@@ -255,7 +201,12 @@ async def test_the_rules_say_no(serve_hall: ServeHall) -> None:
         refused(
             await client.http.get("/api/tickets/A009"), 404, "UnknownTicket", "ticket"
         )
-        for word, body in (("abandonment", {}), ("evaluation", {"level": "satisfied"})):
+        for word, body in (
+            ("abandonment", {}),
+            ("evaluation", {"level": "satisfied"}),
+            ("defer", {"token": token_of(KEY, STREAM, "A009")}),
+            ("requeue", {}),
+        ):
             response = await client.post(f"tickets/A009/{word}", **body)
             refused(response, 404, "UnknownTicket", "ticket")
 
@@ -791,7 +742,7 @@ async def test_a_since_that_is_not_a_position_gets_a_sentence(
         assert "0 到 1 的整数" in answer["message"]["zh"]
         with pytest.raises(ConnectionClosed):
             await asyncio.wait_for(socket.recv(), 5)
-        assert socket.close_code == api.WS_BAD_REQUEST
+        assert socket.close_code == following.WS_BAD_REQUEST
 
 
 async def test_a_stalled_follower_is_cut_and_comes_back(
@@ -825,7 +776,7 @@ async def test_a_stalled_follower_is_cut_and_comes_back(
                 text = await asyncio.wait_for(stalled.recv(), 5)
                 positions.append(json.loads(text)["position"])
         except ConnectionClosed:
-            assert stalled.close_code == api.WS_STALLED
+            assert stalled.close_code == following.WS_STALLED
         assert positions == list(range(1, len(positions) + 1))
         assert len(positions) < total
         async with await ws(served, f"?since={positions[-1]}", max_queue=None) as back:
