@@ -11,6 +11,8 @@ from floor import refusals
 
 # With room for the blanks and dashes that people and card readers put in.
 IDENTITY_CHARS_MAX = 60
+#: The same as a pattern of what may be sent, for the door's description of itself.
+IDENTITY_SENT = r"^[\s()+.-]*([0-9A-Za-z][\s()+.-]*){6,30}$"
 IDENTITY = re.compile(r"[0-9A-Z]{6,30}")
 MOBILE_ABROAD = re.compile(r"(?:00)?86(1[0-9]{10})")
 

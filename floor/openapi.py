@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from floor.answers import RefusalAnswer
 from floor.door import Floor, Right
-from floor.identity import IDENTITY_CHARS_MAX
+from floor.identity import IDENTITY_CHARS_MAX, IDENTITY_SENT
 
 Handler = Callable[[Floor, Request], Awaitable[Response]]
 
@@ -118,7 +118,11 @@ def _body_schema(
     properties["command_id"] = {"type": "string", "format": "uuid"}
     if properties.pop("person", None):
         # The door makes the one out of the other (floor.tokens).
-        properties["identity"] = {"type": "string", "maxLength": IDENTITY_CHARS_MAX}
+        properties["identity"] = {
+            "type": "string",
+            "pattern": IDENTITY_SENT,
+            "maxLength": IDENTITY_CHARS_MAX,
+        }
         required |= {"identity"} if "person" in required else set()
     if endpoint.token != "none":
         properties["token"] = {"type": "string"}
