@@ -80,8 +80,8 @@ def reason(overtaken: Overtaken) -> Words:
 def _summary(answer: Answer) -> Words:
     if answer.overtaken:
         times = len(answer.overtaken)
-        zh = f"您等候期间，有{times}次后到的号先于您被叫，原因如下"
-        en = f"While you waited, later tickets were called before you {times} times"
+        zh = f"您等候期间，有{times}次叫号没有按先来后到，原因如下"
+        en = f"Calls before yours that were not in the order of coming: {times}"
     elif answer.earlier:
         zh = "在您之前叫的都是先到的"
         en = "All who were called before you came before you"
@@ -89,12 +89,11 @@ def _summary(answer: Answer) -> Words:
         zh = "您等候期间，能办您事项的窗口没有先叫过别人"
         en = "No window that could call you has called anybody before you"
     if answer.elsewhere:
-        zh += (
-            f"；另有{answer.elsewhere}次后到的号是不办您事项的窗口叫的，与您的次序无关"
-        )
+        times = answer.elsewhere
+        zh += f"；不办您事项的窗口另叫了{times}次后到的号，与您的次序无关"
         en += (
-            f"; windows that do not handle your item called later tickets "
-            f"{answer.elsewhere} times, which changes nothing for you"
+            "; calls of later tickets at windows that do not handle your item: "
+            f"{times}, which changes nothing for you"
         )
     return Words(zh, en)
 

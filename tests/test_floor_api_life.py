@@ -651,7 +651,7 @@ async def test_a_visitor_asks_who_was_called_before(serve_hall: ServeHall) -> No
         called = await client.ok("windows/1/call-ticket", ticket="A002", reason="急")
         expected = {
             "ticket": "A001",
-            "summary": "您等候期间，有1次后到的号先于您被叫，原因如下",
+            "summary": "您等候期间，有1次叫号没有按先来后到，原因如下",
             "overtaken": [
                 {
                     "ticket": "A002",
@@ -788,7 +788,7 @@ def test_why_is_told_from_a_log(tmp_path: Path) -> None:
     assert (code, text.splitlines()) == (
         0,
         [
-            "2026-11-23 A001 您等候期间，有1次后到的号先于您被叫，原因如下",
+            "2026-11-23 A001 您等候期间，有1次叫号没有按先来后到，原因如下",
             "9:01 A002 先于您被叫到1号窗口：指定呼叫：急  #5",
         ],
     )

@@ -102,7 +102,7 @@ def test_a_window_that_does_not_handle_my_item_is_only_counted(floor: FloorDay) 
     """
     assert told(floor, "A002") == []
     assert summary(floor, "A002") == (
-        "在您之前叫的都是先到的；另有1次后到的号是不办您事项的窗口叫的，与您的次序无关"
+        "在您之前叫的都是先到的；不办您事项的窗口另叫了1次后到的号，与您的次序无关"
     )
     day, calls = recorded(floor.entries, None)
     assert why(day, calls, "A002", "zh").elsewhere == 1
@@ -186,7 +186,7 @@ def test_a_kind_that_goes_before(policy: CallPolicy, zh: str, en: str) -> None:
     assert told(floor, "A001", "en") == [
         f"9:10 A002 was called to window 1 before you: {en}"
     ]
-    assert summary(floor, "A001") == "您等候期间，有1次后到的号先于您被叫，原因如下"
+    assert summary(floor, "A001") == "您等候期间，有1次叫号没有按先来后到，原因如下"
 
 
 def test_a_kind_without_a_ground_is_named_itself() -> None:
