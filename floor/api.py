@@ -106,7 +106,8 @@ BOOKINGS = (
         Right.VISIT,
         None,
         SlotsAnswer,
-        query=("item!", "date"),
+        query=("date",),
+        query_needed=("item",),
     ),
     Endpoint(
         "POST",

@@ -311,4 +311,5 @@ WRONG_ZH = {
     "Expected `str` of length <=": "太长",
     "Invalid enum value": "不在可选的取值中",
     "Expected `object`": "应为 JSON 对象",
+    "contains unknown field": "有不认识的项",
 }

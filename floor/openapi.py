@@ -18,7 +18,7 @@ Handler = Callable[[Floor, Request], Awaitable[Response]]
 class Endpoint(msgspec.Struct, frozen=True):
     """One row of the API: a route and its description.
 
-    query: words that may stand in the address; one that must ends in `!`.
+    query, query_needed: words that may stand in the address, and that have to.
     token: whether the body holds the link of a ticket or booking.
     """
 
@@ -31,6 +31,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     answer: type[msgspec.Struct]
     status: int = 200
     query: tuple[str, ...] = ()
+    query_needed: tuple[str, ...] = ()
     token: Literal["none", "optional", "needed"] = "none"
 
 
@@ -83,17 +84,9 @@ def _operation(endpoint: Endpoint) -> dict[str, object]:
     operation: dict[str, object] = {
         "summary": endpoint.summary,
         "parameters": [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            for name in in_path
-        ]
-        + [
-            {
-                "name": name.removesuffix("!"),
-                "in": "query",
-                "required": name.endswith("!"),
-                "schema": {"type": "string"},
-            }
-            for name in endpoint.query
+            *(_parameter(name, "path", needed=True) for name in in_path),
+            *(_parameter(name, "query", needed=True) for name in endpoint.query_needed),
+            *(_parameter(name, "query", needed=False) for name in endpoint.query),
         ],
         "responses": {
             str(endpoint.status): answered(endpoint.answer, what),
@@ -104,6 +97,11 @@ def _operation(endpoint: Endpoint) -> dict[str, object]:
         schema = _body_schema(endpoint, endpoint.body, in_path)
         operation["requestBody"] = {"content": {"application/json": {"schema": schema}}}
     return operation
+
+
+def _parameter(name: str, place: str, *, needed: bool) -> dict[str, object]:
+    text = {"type": "string"}
+    return {"name": name, "in": place, "required": needed, "schema": text}
 
 
 def _body_schema(

@@ -23,6 +23,24 @@ from floor.refusals import Unusable
 Put = Literal["", "returned", "deferred", "given_back", "transferred"]
 
 
+#: After all other facts everybody stands where they stood, or is at a window already.
+HEARD: frozenset[type[Fact]] = frozenset(
+    [
+        facts.TicketTaken,
+        facts.AppointmentCheckedIn,
+        facts.TicketCalled,
+        facts.CallUndone,
+        facts.TicketRequeued,
+        facts.TicketAbandoned,
+        facts.TicketTransferred,
+        facts.TicketContinued,
+        facts.WindowClosed,
+        facts.ClerkMoved,
+        facts.HallClosed,
+    ]
+)
+
+
 class Coming(msgspec.Struct, kw_only=True):
     """How a ticket came into the line where it stands, or stood last.
 
@@ -123,7 +141,7 @@ class Calls:
         """Take in a fact; `day` is the one right after it, as a feed shows it."""
         if day.date != self._date:
             self._begin(day.date)
-        if entry is None:
+        if entry is None or type(entry.fact) not in HEARD:
             return
         fact = entry.fact
         self._come(fact)

@@ -663,6 +663,20 @@ class NarrowGate:
             raise refusals.NotAllowed(why_zh="无此权限", why="not this right")
 
 
+def test_who_may_do_what() -> None:
+    rights = {(e.method, e.path): e.right for e in api.ENDPOINTS}
+    managers = {path for (_, path), right in rights.items() if right is Right.MANAGE}
+    assert managers == {
+        f"/api/hall/{word}" for word in ("close", "reopen", "outage", "catalogue")
+    }
+    clerks = {path for (_, path), right in rights.items() if right is Right.CALL}
+    assert clerks == {"/api/tickets/{ticket}/requeue"} | {
+        f"/api/windows/{{window}}/{word}" for word in commands.WINDOW_COMMANDS
+    }
+    visitors = set(rights.values()) - {Right.MANAGE, Right.CALL}
+    assert visitors == {Right.VISIT}
+
+
 async def test_nothing_is_done_without_the_right_to_it(serve_hall: ServeHall) -> None:
     async with open_door(serve_hall) as (served, client):
         await client.ok("windows/1/open", clerk="c1")

@@ -493,6 +493,10 @@ async def test_a_check_in_by_identity_finds_todays_booking(
         named = await client.ok("check-in", identity=ID, item="yibao", channel="staff")
         assert named["ticket"].startswith("DP")
         async with unchanged(client):
+            response = await client.post(
+                "check-in", identity=ID, item="shebao", command_id=id
+            )
+            refused(response, 409, "CommandIdReused", "command_id")
             response = await client.post("check-in", identity=ID, item="yibao")
             refused(response, 409, "TicketInHand")
             for words in (

@@ -104,7 +104,9 @@ def _booking_of(day: Day, shown: PersonShown) -> str:
     """
     done = day.done.get(shown.command_id)
     fact = done.fact if done else None
-    if isinstance(fact, facts.AppointmentCheckedIn) and fact.person == shown.person:
+    if isinstance(fact, facts.AppointmentCheckedIn) and (
+        fact.person == shown.person and shown.item in ("", fact.item)
+    ):
         return fact.booking  # The same press again.
     mine = [
         booked
