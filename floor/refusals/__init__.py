@@ -7,7 +7,6 @@ from floor.refusals.bookings import BookingSuspended as BookingSuspended
 from floor.refusals.bookings import CancelledTooLate as CancelledTooLate
 from floor.refusals.bookings import NoBooking as NoBooking
 from floor.refusals.bookings import NoSuchSlot as NoSuchSlot
-from floor.refusals.bookings import NothingBooked as NothingBooked
 from floor.refusals.bookings import NotToday as NotToday
 from floor.refusals.bookings import UnknownBooking as UnknownBooking
 from floor.refusals.doors import BadInput as BadInput
@@ -15,6 +14,7 @@ from floor.refusals.doors import CommandIdReused as CommandIdReused
 from floor.refusals.doors import HallOverloaded as HallOverloaded
 from floor.refusals.doors import LogUnavailable as LogUnavailable
 from floor.refusals.doors import NotAllowed as NotAllowed
+from floor.refusals.doors import NothingBooked as NothingBooked
 from floor.refusals.doors import TooLarge as TooLarge
 from floor.refusals.doors import UnknownCommand as UnknownCommand
 from floor.refusals.refused import LogFailed as LogFailed

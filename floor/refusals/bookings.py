@@ -56,15 +56,6 @@ class UnknownBooking(Refused):
     field = "booking"
 
 
-class NothingBooked(Refused):
-    """The person has no appointment today."""
-
-    zh = "没有查到您今天的预约，请核对证件，或现场取号"
-    en = "You have no appointment today; check the document, or take a ticket"
-    status = 404
-    field = "identity"
-
-
 class BookingOver(Refused):
     """The appointment was used, cancelled or missed."""
 
