@@ -46,7 +46,8 @@ class Coming(msgspec.Struct, kw_only=True):
 
     came: position of the fact with which it came: taken, checked in, transferred,
         continued, or back from a no-show.
-    slot_at: of its appointment; `late` when it came after the grace time.
+    slot_at: of its appointment; `late` when it came after the grace time, and then
+        counted as if it had come at `due_at`.
     put, put_by: what put it elsewhere in the line, and the window that did.
     """
 
@@ -54,6 +55,7 @@ class Coming(msgspec.Struct, kw_only=True):
     kind: Kind
     ground: str = ""
     slot_at: datetime | None = None
+    due_at: datetime | None = None
     late: bool = False
     put: Put = ""
     put_by: str = ""
@@ -191,6 +193,7 @@ class Calls:
                     came=fact.position,
                     kind="normal" if late else "appointment",
                     slot_at=fact.slot_at,
+                    due_at=fact.due_at or fact.at,
                     late=late,
                 )
             case facts.TicketTransferred(ticket=ticket, window=window):

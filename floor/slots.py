@@ -21,7 +21,7 @@ class Slot(msgspec.Struct, frozen=True):
 def slots(day: Day, at: datetime, item: str, date: date) -> list[Slot]:
     """All slots of an item on a day that begin later than `at`, full ones included.
 
-    Empty on a day that the hall does not open or takes no bookings for yet.
+    Empty on a day that the hall does not open, or closed, or takes no bookings for.
 
     Raises:
         UnknownItem, NoBooking: there are none on any day.
@@ -34,7 +34,8 @@ def slots(day: Day, at: datetime, item: str, date: date) -> list[Slot]:
     if not quota or known.paused:
         raise refusals.NoBooking(item=known.name)
     # Looked at first: an hour of the year 1 or 9999 is beyond the calendar elsewhere.
-    if not 0 <= (date - day.date).days <= booking.ahead_days:
+    ahead = (date - day.date).days
+    if not 0 <= ahead <= booking.ahead_days or (ahead == 0 and day.closed):
         return []
     taken = Counter(
         b.slot_at

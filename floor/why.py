@@ -171,11 +171,11 @@ def _booked(coming: Coming, catalogue: Catalogue) -> Words:
     if coming.slot_at is None:  # A log from elsewhere may know no slot.
         return Words("预约号", "it has an appointment")
     clock = _clock(coming.slot_at, catalogue)
-    if coming.late:
-        credit = _length(catalogue.booking.late_credit_s)
+    if coming.late and coming.due_at is not None:
+        due = _clock(coming.due_at, catalogue)
         return Words(
-            f"预约{clock}，迟到后按早到{credit.zh}计",
-            f"late for its appointment at {clock}, it counts {credit.en} earlier",
+            f"预约{clock}，迟到，按{due}到达计",
+            f"late for its appointment at {clock}, it counts as come at {due}",
         )
     return Words(
         f"预约号，按预约时段{clock}计", f"it counts by its appointment at {clock}"

@@ -264,6 +264,8 @@ async def test_the_slots_of_a_day(serve_hall: ServeHall) -> None:
         link = {"token": booked["token"]}
         await client.ok(f"bookings/{booked['booking']}/cancellation", **link)
         assert (await client.get(SLOTS))["slots"][1]["free"] == 1
+        await client.ok("hall/close")
+        assert (await client.get(SLOTS))["slots"] == []
         for date, count in (
             ("2026-11-24", 13), ("2026-11-28", 0), ("2026-11-30", 13),
             ("2026-12-01", 0), ("2026-11-22", 0), ("0001-01-01", 0), ("9999-12-31", 0),

@@ -12,7 +12,7 @@ from floor import commands, facts, refusals
 from floor.catalogue import Catalogue, load
 from floor.day import Day
 from floor.overtaken import Calls, NothingRecorded, recorded
-from floor.policies import may_call
+from floor.policies import callable_lines
 from floor.practice import BACK, Booking, Calling, CallPolicy, Ground, Standing
 from floor.why import why
 from timeline import SAMPLE, FloorDay
@@ -241,7 +241,7 @@ def test_an_appointment_that_its_kind_lifts_says_both() -> None:
 
 
 def test_a_late_appointment_waits_as_a_walk_in_with_a_credit() -> None:
-    floor = hall(booking=Booking(quota=2, grace_s=60, late_credit_s=600))
+    floor = hall(booking=Booking(quota=2, grace_s=60, late_credit_s=420))
     booking = booked(floor, "09:30:00")
     floor.play(
         f"""
@@ -252,7 +252,7 @@ def test_a_late_appointment_waits_as_a_walk_in_with_a_credit() -> None:
         """
     )
     assert told(floor, "A001") == [
-        "9:41 A002 先于您被叫到1号窗口：预约9:30，迟到后按早到10分钟计"
+        "9:41 A002 先于您被叫到1号窗口：预约9:30，迟到，按9:33到达计"
     ]
 
 
@@ -605,12 +605,12 @@ class Watched:
         over: list[str] = []
         earlier: list[str] = []
         elsewhere: list[str] = []
-        place = before.places[fact.window]
+        lines = {id for id, *_ in callable_lines(before, before.places[fact.window])}
         for mine in before.tickets.values():
             if mine.state != "waiting" or mine.id == fact.ticket:
                 continue
             later = self.came[fact.ticket] > self.came[mine.id]
-            if not may_call(before, place, mine):
+            if mine.line not in lines:
                 if later:
                     elsewhere.append(mine.id)
             elif later:
