@@ -72,7 +72,7 @@ def reason(overtaken: Overtaken) -> Words:
         case "weight":
             return _weighted(call)
         case "first":
-            return _mine(mine, call.catalogue)
+            return _first(call, mine)
         case "by_hand" | "":
             return _by_hand(call)
 
@@ -213,12 +213,14 @@ def _weighted(call: Call) -> Words:
     )
 
 
-def _mine(mine: Coming, catalogue: Catalogue) -> Words:
-    """Why a ticket that came later stood first: it lies with the one that asks."""
+def _first(call: Call, mine: Coming) -> Words:
+    """Why a ticket that came later stood first, as nobody passed anybody."""
     if mine.put == "deferred":
         return Words("您选择了延后", "you asked to be put off")
+    if call.coming.put:
+        return _placed(call.coming)
     if mine.slot_at is not None and not mine.late:
-        clock = _clock(mine.slot_at, catalogue)
+        clock = _clock(mine.slot_at, call.catalogue)
         return Words(
             f"您是预约号，按预约时段{clock}计",
             f"you count by your appointment at {clock}",

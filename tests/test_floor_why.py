@@ -337,9 +337,10 @@ def test_transferred_to_the_front(floor: FloorDay) -> None:
     09:00:10 takes zonghe
     09:00:20 takes shebao
     09:01:00 calls 6
-    09:02:00 transfers 6 zonghe front
-    09:03:00 calls 1
     """
+    send = commands.TransferTicket(window="6", item="zonghe", front=True)
+    floor.do(send, floor.at("09:02:00"))
+    floor.play("09:03:00 calls 1")
     assert told(floor, "A001") == [
         "9:03 C001 先于您被叫到1号窗口：由6号窗口转来，排在前面"
     ]
