@@ -255,7 +255,12 @@ async def _replay(log: Path, speed: float, day: date | None, port: int) -> None:
 
 
 @main.command()
-@hall_option
+@click.option(
+    "--hall",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=HALL,
+    help="目录文件 The hall's new catalogue.",
+)
 @url_option
 def publish(hall: Path, url: str) -> None:
     """目录发布 Put a catalogue into force in a hall that is at work."""
@@ -269,13 +274,16 @@ def publish(hall: Path, url: str) -> None:
 @click.argument("ticket")
 @log_option
 @click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="营业日 Business day.")
+@click.option(
+    "--hall", default="", help="大厅 Id of the hall, where there are several."
+)
 @lang_option
-def why(ticket: str, log: Path, day: datetime | None, lang: "Lang") -> None:
+def why(ticket: str, log: Path, day: datetime | None, hall: str, lang: "Lang") -> None:
     """为什么先叫别人 Who was called before a ticket, and why."""
     from floor.recounted import recount
 
     date = day.date() if day else None
-    for line in with_sentences(lambda: recount(log, date, ticket, lang)):
+    for line in with_sentences(lambda: recount(log, hall, date, ticket, lang)):
         click.echo(line)
 
 

@@ -23,6 +23,7 @@ from floor.answers import (
 )
 from floor.door import Floor, Right, json_response
 from floor.endpoints import bookings, hall, tickets
+from floor.endpoints.following import entry_json as entry_json
 from floor.endpoints.following import follow_facts
 from floor.openapi import Endpoint, document
 

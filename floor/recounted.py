@@ -9,25 +9,30 @@ from floor.refusals import Unusable
 from floor.why import Lang, why
 
 
-def recount(path: Path, date: date | None, ticket: str, lang: Lang) -> list[str]:
+def recount(
+    path: Path, hall: str, date: date | None, ticket: str, lang: Lang
+) -> list[str]:
     """The answer of that day in lines, each call with its position as evidence.
 
     Args:
-        path: the log of one hall, which may be at work on it.
+        path: the log; halls may be at work on it.
+        hall: whose ticket; needed where the log is that of several.
         date: the business day; the last one for None.
         ticket: its number.
         lang: of the lines.
 
     Raises:
-        Unusable: there is no such log, day or ticket.
+        Unusable: there is no such log, hall, day or ticket.
     """
-    halls = log.halls(path)
-    if len(halls) != 1:
+    known = log.halls(path)
+    if not hall and len(known) == 1:
+        hall = known[0]
+    if hall not in known:
         raise Unusable(
-            f"{path.name} 里有 {len(halls)} 个大厅的记录，应为 1 个",
-            f"{path.name} holds {len(halls)} halls and not one",
+            f"请用 --hall 指明大厅：{'、'.join(known)}",
+            f"Name the hall with --hall, one of: {', '.join(known)}",
         )
-    entries = log.read(path) if date else log.read_last_day(path, halls[0])
+    entries = log.read(path, hall=hall) if date else log.read_last_day(path, hall)
     day, calls = recorded(entries, date)
     try:
         answer = why(day, calls, ticket, lang)

@@ -798,7 +798,7 @@ def test_why_is_told_from_a_log(tmp_path: Path) -> None:
             "9:01 A002 先于您被叫到1号窗口：指定呼叫：急  #5",
         ],
     )
-    code, text = says("why", "A001", *log, "--lang", "en")
+    code, text = says("why", "A001", *log, "--lang", "en", "--hall", "hall-1")
     assert (code, text) == (
         0,
         "2026-11-24 A001 No window that could call you has called anybody before you\n",
@@ -808,6 +808,7 @@ def test_why_is_told_from_a_log(tmp_path: Path) -> None:
         ("why", "A001", *log, "--day", "2026-11-20"),
         ("why", "A001", "--log", str(tmp_path / "missing.db")),
         ("why", "\x00", *log),
+        ("why", "A001", *log, "--hall", "hall-2"),
     ):
         code, text = says(*words)
         assert code == 2, words
