@@ -11,11 +11,20 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from floor.operating import COMMANDS, FILE, log_option, with_sentences
+from floor.operating import (
+    COMMANDS,
+    FILE,
+    HALL,
+    PORT,
+    lang_option,
+    log_option,
+    url_option,
+    with_sentences,
+)
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -25,32 +34,17 @@ if TYPE_CHECKING:
     from floor.log import Place
     from scoring.report import Lang
 
-T = TypeVar("T")
-
 HERE = Path(__file__).parent
-HALL = HERE / "floor" / "hall.toml"
 RULEBOOK = HERE / "scoring" / "rulebook.toml"
 DEMO = HERE / "demo"
-PORT = 8700
-URL = f"http://127.0.0.1:{PORT}"
 
 
-url_option = click.option(
-    "--url", default=URL, envvar="JIAOHAO_URL", help="服务地址 Where the hall serves."
-)
 port_option = click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=PORT,
     envvar="JIAOHAO_PORT",
     help="端口 Port; 0 takes a free one.",
-)
-lang_option = click.option(
-    "--lang",
-    type=click.Choice(["zh", "en"]),
-    default="zh",
-    envvar="JIAOHAO_LANG",
-    help="语言 Language.",
 )
 
 

@@ -26,6 +26,11 @@ from floor.facts import Level
 LOAD = 0.8
 HUMPS = ((0.6, 10.0, 0.75), (0.4, 14.6, 0.7))  # share, hour, spread in hours
 NO_SHOW = 0.07
+COMES_BACK = 0.6  # Of those who were not there.
+CARE = 0.05
+# Of those served: who has to fetch something, and who is at the wrong window.
+FETCHES = 0.03
+GOES_ON = 0.02
 INVITES = 0.93
 RATES = 0.66
 GIVES_UP = 0.15  # Of those who still wait after a while.
@@ -39,6 +44,8 @@ LEVELS = (
 RECALLS = 2
 BEFORE_OPENING = timedelta(minutes=5)
 CONNECTING_S = 2
+# Later nobody is sent away or comes back who could not be served any more.
+LAST_HOUR = timedelta(hours=1)
 OVERTIME = timedelta(minutes=30)  # 延时服务: whoever took a number is still served.
 
 logger = logging.getLogger(__name__)
@@ -68,6 +75,9 @@ class Tally(msgspec.Struct):
     called: int = 0
     served: int = 0
     no_shows: int = 0
+    returned: int = 0
+    held: int = 0
+    transferred: int = 0
     abandoned: int = 0
     rated: int = 0
     refused: int = 0
@@ -106,6 +116,8 @@ class Rehearsal:
         assert spans, "A rehearsal is held on a day that the hall opens."
         self._spans = spans
         self._aside: set[asyncio.Task[None]] = set()
+        #: Tickets on hold at each window, and when their visitors are back.
+        self._held: dict[str, dict[str, datetime]] = {w.id: {} for w in staffed}
         self.tally = Tally()
 
     async def play(self) -> Tally:
@@ -155,7 +167,8 @@ class Rehearsal:
     async def _visitor(self, at: datetime, item: Item) -> None:
         chance = random.Random(f"{self._seed}/{at}/{item.id}")
         await self._until(at)
-        taken = await self._post("/api/tickets", item=item.id)
+        kind = "care" if chance.random() < CARE else "normal"
+        taken = await self._post("/api/tickets", item=item.id, kind=kind)
         if taken is None:
             return
         self.tally.taken += 1
@@ -165,6 +178,12 @@ class Rehearsal:
             where = (await self._http.get(path)).json()
             if where["state"] == "waiting" and await self._post(f"{path}/abandonment"):
                 self.tally.abandoned += 1
+
+    async def _come_back(self, ticket: str, chance: random.Random) -> None:
+        """Whoever was not there hears of it, and asks at the desk to wait again."""
+        await self._rest(chance.uniform(60, 600))
+        if await self._post(f"/api/tickets/{ticket}/requeue"):
+            self.tally.returned += 1
 
     async def _rate(self, ticket: str, chance: random.Random) -> None:
         await self._rest(chance.uniform(5, 40))
@@ -211,8 +230,13 @@ class Rehearsal:
             # Whatever was asked before, the board says what is to be done next.
             if board is not None and board.in_hand is not None:
                 await self._serve(client, board.in_hand, chance)
+            elif back := self._back(client.window):
+                if await self._press(client, "return", ticket=back):
+                    del self._held[client.window][back]
+                else:
+                    await self._rest(10)
             elif board is None or not board.waiting:
-                if self._clock() >= end:
+                if self._clock() >= end and not self._held[client.window]:
                     return
                 await self._rest(20)
             elif await self._press(client, "call"):
@@ -227,9 +251,11 @@ class Rehearsal:
         if in_hand.started_at is None:
             await self._rest(chance.uniform(15, 70))
             if chance.random() < NO_SHOW:
-                await self._wait_in_vain(client, chance)
+                await self._wait_in_vain(client, in_hand.ticket, chance)
                 return
             if not await self._press(client, "start"):
+                return
+            if await self._send_away(client, in_hand, chance):
                 return
         mean_s = in_hand.service_s * 0.72
         await self._rest(min(mean_s * chance.lognormvariate(-0.1, 0.45), 5400))
@@ -242,13 +268,47 @@ class Rehearsal:
                 self._beside(self._rate(in_hand.ticket, chance))
         await self._rest(chance.uniform(5, 40))
 
-    async def _wait_in_vain(self, client: WindowClient, chance: random.Random) -> None:
+    def _back(self, window: str) -> str | None:
+        """A ticket on hold whose visitor has come back to the window."""
+        held = self._held[window].items()
+        return next((id for id, back_at in held if back_at <= self._clock()), None)
+
+    async def _send_away(
+        self, client: WindowClient, in_hand: InHand, chance: random.Random
+    ) -> bool:
+        """Now and then somebody has to fetch something, or is at the wrong window."""
+        fate = chance.random()
+        if fate >= FETCHES + GOES_ON or self._late():
+            return False
+        await self._rest(chance.uniform(30, 120))
+        if fate < FETCHES:
+            if not await self._press(client, "hold", reason="取材料"):
+                return False
+            away = timedelta(seconds=chance.uniform(180, 900))
+            self._held[client.window][in_hand.ticket] = self._clock() + away
+            self.tally.held += 1
+            return True
+        able = {id for window in self._staffed for id in window.items}
+        item = chance.choice(sorted(able - {in_hand.item}) or [in_hand.item])
+        if not await self._press(client, "transfer", item=item):
+            return False
+        self.tally.transferred += 1
+        return True
+
+    def _late(self) -> bool:
+        return self._clock() > self._spans[-1][1] - LAST_HOUR
+
+    async def _wait_in_vain(
+        self, client: WindowClient, ticket: str, chance: random.Random
+    ) -> None:
         """Call again, then declare the no-show; some clerks are too quick with it."""
         for _ in range(chance.choice((RECALLS, RECALLS, 1))):
             await self._press(client, "recall")
             await self._rest(chance.uniform(25, 45))
         if await self._press(client, "no-show"):
             self.tally.no_shows += 1
+            if chance.random() < COMES_BACK and not self._late():
+                self._beside(self._come_back(ticket, chance))
 
     def _beside(self, job: Coroutine[None, None, None]) -> None:
         """Let a visitor do something while the clerk goes on."""

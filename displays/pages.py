@@ -19,11 +19,15 @@ from starlette.staticfiles import StaticFiles
 
 from displays.frames import CALLS_MAX
 from floor import refusals, tokens
+from floor.answers import WhyAnswer
 from floor.day import Day, Ticket
 from floor.door import Floor, Right
 from floor.facts import LEVEL_ZH, Level
+from floor.why import Lang, why
 
 HERE = Path(__file__).parent
+# The last few fit a phone; all of them are in the JSON door's answer.
+OVERTAKEN_MAX = 6
 SCREEN_NAME = r"[A-Za-z0-9_-]{1,40}"
 TICKET = r"[A-Z]{1,3}\d{3,6}"
 LEVEL_EN: dict[Level, str] = {
@@ -121,8 +125,17 @@ class Pages:
             stage=stage,
             ahead=day.ahead(ticket) if ticket else 0,
             windows=_windows(day, ticket),
+            why=self._why(request, stage, id),
+            overtaken_max=OVERTAKEN_MAX,
             levels=[(level, zh, LEVEL_EN[level]) for level, zh in LEVEL_ZH.items()],
         )
+
+    def _why(self, request: Request, stage: Stage, ticket: str) -> WhyAnswer | None:
+        """Who was called before; None when it is no time to ask."""
+        if stage not in ("waiting", "called", "serving"):
+            return None
+        feed = self._floor.feed
+        return why(feed.day, feed.calls, ticket, _lang(request))
 
     def _matches(self, ticket: str, token: str) -> bool:
         floor = self._floor
@@ -131,7 +144,7 @@ class Pages:
     def _page(
         self, request: Request, template: str, status: int = 200, **words: object
     ) -> Response:
-        english = request.query_params.get("lang") == "en"
+        english = _lang(request) == "en"
         there = request.url.include_query_params(lang="zh" if english else "en")
         text = self._templates.get_template(template).render(
             t=_english if english else _chinese,
@@ -174,6 +187,10 @@ def _windows(day: Day, ticket: Ticket | None) -> list[str]:
     if ticket is None:
         return []
     return [ticket.window] if ticket.window else day.windows_for(ticket.item)
+
+
+def _lang(request: Request) -> Lang:
+    return "en" if request.query_params.get("lang") == "en" else "zh"
 
 
 def _is(pattern: str, text: str) -> bool:

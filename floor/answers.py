@@ -26,6 +26,61 @@ class TicketAnswer(msgspec.Struct, frozen=True, kw_only=True):
     level: str | None
 
 
+class OvertakingAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A ticket that came later and was called first; `position` is the evidence.
+
+    because: as its `TicketCalled` says; `reason` is that in words.
+    sentence: all of it, as a visitor reads it.
+    """
+
+    ticket: str
+    window: str
+    at: str
+    position: int
+    because: str
+    reason: str
+    sentence: str
+
+
+class WhyAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Who was called before a ticket while it waited, and why.
+
+    earlier: calls of tickets that came before it, at windows that could have called it.
+    elsewhere: calls of later ones at windows that could not have called it.
+    """
+
+    ticket: str
+    summary: str
+    overtaken: list[OvertakingAnswer]
+    earlier: int
+    elsewhere: int
+
+
+class SlotAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A time slot, on the hall's own clock, and how many can still book it."""
+
+    slot_at: str
+    free: int
+
+
+class SlotsAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The slots of an item on a day that begin from now on, full ones included."""
+
+    item: str
+    date: str
+    slots: list[SlotAnswer]
+
+
+class BookedAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """An appointment that was made; `token` is needed to cancel or to check in."""
+
+    booking: str
+    item: str
+    slot_at: str
+    token: str
+    position: int
+
+
 class CommandAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A command that was carried out, with the number of its fact."""
 

@@ -241,7 +241,7 @@ class PublishCatalogue(Command, frozen=True, kw_only=True, tag="publish"):
     catalogue: Catalogue
 
 
-C = TypeVar("C", bound=Command)
+C = TypeVar("C", bound=msgspec.Struct)
 
 #: What a clerk may ask at a window, by the word in the path or the message.
 WINDOW_COMMANDS: dict[str, type[Command]] = {
@@ -311,4 +311,5 @@ WRONG_ZH = {
     "Expected `str` of length <=": "太长",
     "Invalid enum value": "不在可选的取值中",
     "Expected `object`": "应为 JSON 对象",
+    "contains unknown field": "有不认识的项",
 }

@@ -32,7 +32,7 @@ from floor.follow import Feed
 from floor.hall import Hall, Receipt
 from floor.upkeep import Upkeep
 
-BODY_BYTES_MAX = 16_384  # The largest right command is well below 1 kB.
+BODY_BYTES_MAX = 16_384  # All right commands but a catalogue are far below this.
 CONNECTIONS_MAX = 2_000  # 300 screens, 200 windows, and visitors' phones.
 PING_S = 20
 TURN_DAY_EVERY_S = 20
@@ -239,7 +239,7 @@ def json_response(value: object, status: int = 200) -> Response:
     )
 
 
-async def read_json(request: Request) -> object:
+async def read_json(request: Request, bytes_max: int = BODY_BYTES_MAX) -> object:
     """The JSON body of a request; an empty body is an empty object.
 
     Raises:
@@ -250,8 +250,8 @@ async def read_json(request: Request) -> object:
     try:
         async for part in request.stream():
             body += part
-            if len(body) > BODY_BYTES_MAX:
-                raise refusals.TooLarge(limit=BODY_BYTES_MAX)
+            if len(body) > bytes_max:
+                raise refusals.TooLarge(limit=bytes_max)
     except ClientDisconnect:
         raise refusals.BadInput(
             name="body", why="the connection ended", why_zh="连接中断"

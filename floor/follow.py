@@ -17,6 +17,7 @@ from floor.catalogue import Catalogue
 from floor.day import Day, advance
 from floor.facts import Entry
 from floor.hall import Hall
+from floor.overtaken import Calls
 
 # A rush of a whole hall is some 50 facts a second; a follower that is 20 s behind
 # has stalled.
@@ -43,6 +44,9 @@ class Feed:
     Args:
         entries: what is already in the log and makes up the present day.
         past: reads facts after a position from the log, for a resume further back.
+
+    Attributes:
+        calls: of the present day, to tell who was called before whom.
     """
 
     def __init__(self, entries: Sequence[Entry], past: Reader) -> None:
@@ -50,7 +54,8 @@ class Feed:
         self._ring: deque[Entry] = deque(maxlen=RING_MAX)
         # In the order they came: a set's order would change from run to run.
         self._followers: dict[Follower, None] = {}
-        self._watchers: list[Watcher] = []
+        self.calls = Calls()
+        self._watchers: list[Watcher] = [self.calls.hear]
         self._day: Day | None = None
         self._dawn: Day | None = None
         self.position = 0

@@ -2,30 +2,37 @@
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from floor.answers import RefusalAnswer
-from floor.commands import Command
 from floor.door import Floor, Right
+from floor.identity import IDENTITY_CHARS_MAX, IDENTITY_SENT
 
 Handler = Callable[[Floor, Request], Awaitable[Response]]
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """One row of the API: a route and its description."""
+    """One row of the API: a route and its description.
+
+    query, query_needed: words that may stand in the address, and that have to.
+    token: whether the body holds the link of a ticket or booking.
+    """
 
     method: str
     path: str
     summary: str
     handler: Handler
     right: Right
-    body: type[Command] | None
+    body: type[msgspec.Struct] | None
     answer: type[msgspec.Struct]
     status: int = 200
+    query: tuple[str, ...] = ()
+    query_needed: tuple[str, ...] = ()
+    token: Literal["none", "optional", "needed"] = "none"
 
 
 def document(endpoints: Sequence[Endpoint]) -> dict[str, object]:
@@ -41,12 +48,15 @@ def document(endpoints: Sequence[Endpoint]) -> dict[str, object]:
     for endpoint in endpoints:
         operations = paths.setdefault(endpoint.path, {})
         operations[endpoint.method.lower()] = _operation(endpoint)
-    return {
+    whole = {
         "openapi": "3.1.0",
         "info": {"title": "叫好 Jiaohao", "version": VERSION},
         "paths": paths,
         "components": {"schemas": schemas},
     }
+    # Only Python knows \Z; every other reader takes $ for the end.
+    text = msgspec.json.encode(whole).replace(rb"\\Z", b"$")
+    return cast(dict[str, object], msgspec.json.decode(text))
 
 
 REFERENCE = "#/components/schemas/{name}"
@@ -74,8 +84,9 @@ def _operation(endpoint: Endpoint) -> dict[str, object]:
     operation: dict[str, object] = {
         "summary": endpoint.summary,
         "parameters": [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            for name in in_path
+            *(_parameter(name, "path", needed=True) for name in in_path),
+            *(_parameter(name, "query", needed=True) for name in endpoint.query_needed),
+            *(_parameter(name, "query", needed=False) for name in endpoint.query),
         ],
         "responses": {
             str(endpoint.status): answered(endpoint.answer, what),
@@ -83,21 +94,37 @@ def _operation(endpoint: Endpoint) -> dict[str, object]:
         },
     }
     if endpoint.body is not None:
-        schema = _body_schema(endpoint.body, in_path)
+        schema = _body_schema(endpoint, endpoint.body, in_path)
         operation["requestBody"] = {"content": {"application/json": {"schema": schema}}}
     return operation
 
 
-def _body_schema(shape: type[Command], in_path: Sequence[str]) -> dict[str, Any]:
+def _parameter(name: str, place: str, *, needed: bool) -> dict[str, object]:
+    text = {"type": "string"}
+    return {"name": name, "in": place, "required": needed, "schema": text}
+
+
+def _body_schema(
+    endpoint: Endpoint, shape: type[msgspec.Struct], in_path: Sequence[str]
+) -> dict[str, Any]:
     """What the body of a command may hold: its words without those of the path."""
     _, components = msgspec.json.schema_components((shape,), ref_template=REFERENCE)
     schema: dict[str, Any] = components[shape.__name__]
+    properties, required = schema["properties"], set(schema["required"])
     for name in ("command", *in_path):
-        schema["properties"].pop(name, None)
-    schema["properties"]["command_id"] = {"type": "string", "format": "uuid"}
-    if "ticket" in in_path:
-        schema["properties"]["token"] = {"type": "string"}
-    schema["required"] = [w for w in schema["required"] if w in schema["properties"]]
-    # Only Python knows \Z; every other reader takes $ for the end.
-    text = msgspec.json.encode(schema).replace(rb"\\Z", b"$")
-    return cast(dict[str, Any], msgspec.json.decode(text))
+        properties.pop(name, None)
+    properties["command_id"] = {"type": "string", "format": "uuid"}
+    if properties.pop("person", None):
+        # The door makes the one out of the other (floor.tokens).
+        properties["identity"] = {
+            "type": "string",
+            "pattern": IDENTITY_SENT,
+            "maxLength": IDENTITY_CHARS_MAX,
+        }
+        required |= {"identity"} if "person" in required else set()
+    if endpoint.token != "none":
+        properties["token"] = {"type": "string"}
+        required |= {"token"} if endpoint.token == "needed" else set()
+    required -= {"command_id"}  # The door chooses one.
+    schema["required"] = sorted(required & set(properties))
+    return schema

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
@@ -15,11 +16,15 @@ import click
 
 if TYPE_CHECKING:
     from floor.log import Place
+    from floor.why import Lang
 
 T = TypeVar("T")
 
 HERE = Path(__file__).parent.parent
 FILE = click.Path(path_type=Path, dir_okay=False)
+HALL = HERE / "floor" / "hall.toml"
+PORT = 8700
+URL = f"http://127.0.0.1:{PORT}"
 
 
 def named_place(_: click.Context, __: click.Parameter, words: str) -> "Place":
@@ -37,6 +42,16 @@ log_option = click.option(
     help="日志 The log: a file, made on the first run, or postgresql://…",
 )
 
+url_option = click.option(
+    "--url", default=URL, envvar="JIAOHAO_URL", help="服务地址 Where the hall serves."
+)
+lang_option = click.option(
+    "--lang",
+    type=click.Choice(["zh", "en"]),
+    default="zh",
+    envvar="JIAOHAO_LANG",
+    help="语言 Language.",
+)
 signing_key_option = click.option(
     "--signing-key",
     type=FILE,
@@ -178,7 +193,39 @@ def prove(log: "Place", position: int, stream: str) -> None:
     click.echo(json.dumps(asdict(proven), ensure_ascii=False, indent=1))
 
 
+@click.command()
+@click.option("--hall", type=FILE, default=HALL, help="目录 The new catalogue.")
+@url_option
+def publish(hall: Path, url: str) -> None:
+    """目录发布 Put a catalogue into force in a hall that is at work."""
+    from floor import publishing
+
+    name, position = with_sentences(lambda: publishing.publish(hall, url))
+    click.echo(f"{name} 目录已生效 The catalogue is in force  #{position}")
+
+
+@click.command()
+@click.argument("ticket")
+@log_option
+@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="营业日 Business day.")
+@click.option(
+    "--hall", default="", help="大厅 Id of the hall, where there are several."
+)
+@lang_option
+def why(
+    ticket: str, log: "Place", day: datetime | None, hall: str, lang: "Lang"
+) -> None:
+    """为什么先叫别人 Who was called before a ticket, and why."""
+    from floor.recounted import recount
+
+    date = day.date() if day else None
+    for line in with_sentences(lambda: recount(log, hall, date, ticket, lang)):
+        click.echo(line)
+
+
 COMMANDS = (
+    publish,
+    why,
     migrate,
     tail,
     import_,

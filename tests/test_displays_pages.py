@@ -405,6 +405,71 @@ async def test_a_page_says_politely_how_things_stand(
         assert served.floor.feed.position == before
 
 
+OVERTAKEN = """
+opens 1
+takes zonghe
+takes zonghe
+calls 1 A002 急
+"""
+
+
+async def test_whoever_is_overtaken_reads_why(
+    serve_hall: ServeHall, page: Page
+) -> None:
+    async with serve_hall(server.routes, clock=now) as served:
+        await play(served, OVERTAKEN)
+        await page.goto(f"{served.url}/rate/A001")
+        told = page.get_by_role("region", name="为什么先叫别人")
+        await expect(told.get_by_role("listitem")).to_have_text(
+            ["10:00 A002 先于您被叫到1号窗口：指定呼叫：急"]
+        )
+        await all_named_and_legible(page)
+        assert await overflowing(page) == []
+        await page.goto(f"{served.url}/rate/A001?lang=en")
+        told = page.get_by_role("region", name="Why others were called first")
+        await expect(told.get_by_role("listitem")).to_have_text(
+            ["10:00 A002 was called to window 1 before you: chosen by hand: 急"]
+        )
+        for n in range(3, 10):
+            await play(served, f"no-show 1\ntakes zonghe\ncalls 1 A00{n} <b>急</b>")
+        await page.set_viewport_size({"width": 360, "height": 1400})
+        await page.goto(f"{served.url}/rate/A001")
+        told = page.get_by_role("region", name="为什么先叫别人")
+        rows = told.get_by_role("listitem")
+        await expect(rows).to_have_count(pages.OVERTAKEN_MAX)
+        await expect(rows.first).to_contain_text(
+            "A009 先于您被叫到1号窗口：指定呼叫：<b>急"
+        )
+        await expect(told).to_contain_text("有8次叫号没有按先来后到")
+        await expect(told).to_contain_text("这里列出最近6次")
+        await all_named_and_legible(page)
+        assert await overflowing(page) == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "path", "there", "not_there"),
+    [
+        ("opens 1\ntakes zonghe\ntakes zonghe\ncalls 1", "A002",
+         "在您之前叫的都是先到的。", "<li>"),
+        (OVERTAKEN, "A001", "A002 先于您被叫", "clerk"),
+        (f"{OVERTAKEN}no-show 1\ncalls 1", "A001", "A002 先于您被叫", "c1"),
+        (OVERTAKEN, "A002", "请到1号窗口办理", "为什么先叫别人"),
+        (f"{OVERTAKEN}abandons A001", "A001", "A001号没有办理", "为什么先叫别人"),
+        (OVERTAKEN, "A001?token=wrong", "链接与票号不符", "A002"),
+        (OVERTAKEN, "A009", "今天没有A009这个号", "A002"),
+    ],
+)  # fmt: skip
+async def test_why_is_told_while_it_matters(
+    serve_hall: ServeHall, lines: str, path: str, there: str, not_there: str
+) -> None:
+    async with serve_hall(server.routes, clock=now) as served:
+        await play(served, lines)
+        async with httpx.AsyncClient(base_url=served.url) as visitor:
+            text = (await visitor.get(f"/rate/{path}")).text
+        assert there in text
+        assert not_there not in text
+
+
 async def test_the_code_of_a_ticket_leads_to_its_own_page(
     serve_hall: ServeHall,
 ) -> None:

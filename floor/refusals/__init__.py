@@ -14,6 +14,7 @@ from floor.refusals.doors import CommandIdReused as CommandIdReused
 from floor.refusals.doors import HallOverloaded as HallOverloaded
 from floor.refusals.doors import LogUnavailable as LogUnavailable
 from floor.refusals.doors import NotAllowed as NotAllowed
+from floor.refusals.doors import NothingBooked as NothingBooked
 from floor.refusals.doors import TooLarge as TooLarge
 from floor.refusals.doors import UnknownCommand as UnknownCommand
 from floor.refusals.refused import LogFailed as LogFailed

@@ -62,3 +62,12 @@ class NotAllowed(Refused):
     zh = "没有权限：{why_zh}"
     en = "Not allowed: {why}"
     status = 403
+
+
+class NothingBooked(Refused):
+    """The person has no appointment today."""
+
+    zh = "没有查到您今天的预约，请核对证件，或现场取号"
+    en = "You have no appointment today; check the document, or take a ticket"
+    status = 404
+    field = "identity"

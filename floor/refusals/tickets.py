@@ -155,7 +155,7 @@ class IdentityNeeded(Refused):
     zh = "请先刷身份证（实名取号）"
     en = "Please show an identity document first"
     status = 422
-    field = "person"
+    field = "identity"  # What the doors call it; `person` is for the log alone.
 
 
 class TicketInHand(Refused):
