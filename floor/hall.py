@@ -190,11 +190,11 @@ class Draft:
         date = self.day.catalogue.business_date(at)
         if date <= self.day.date:
             return at
-        over = self.day
+        over, absent = self.day, missed(self.day, at)
         if over.version and not over.closed:
             self._write(facts.HallClosed(at=at, reason="day_change"))
-        for absent in missed(over, at):
-            self._write(absent)
+        for fact in absent:
+            self._write(fact)
         if self.day is over:
             # The day begins for good with its first fact; a refused command leaves an
             # empty one, which a replay does not see and does not need.

@@ -2,8 +2,11 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from functools import partial
 from heapq import merge
+from itertools import takewhile
+from operator import itemgetter
 
 import msgspec
 
@@ -32,7 +35,7 @@ class DayState:
         tickets: by number, in the order they were taken.
         lines: where tickets wait: of each item, and of windows and clerks alone.
         persons: the tickets of each person, by keyed hash.
-        slots: tickets taken without an appointment, by item and time slot.
+        slots: tickets taken without an appointment, by item, and by item and slot.
         bookings: appointments, of other days as well.
         last_calls: numbers of the tickets called last, newest first.
         done: id of each command carried out today, with the fact it caused.
@@ -58,13 +61,13 @@ class DayState:
         self.issued: dict[str, int] = {}
         self.last_calls: list[str] = []
         self.done: dict[str, Entry] = {}
-        self.bookings = bookings or Bookings()
-        self.bookings.forget(date)
+        self.bookings = bookings.kept(date) if bookings else Bookings()
         self.publish(catalogue)
 
     def publish(self, catalogue: Catalogue) -> None:
         """Take a catalogue into use; what is under way stays as it is."""
         self.catalogue = catalogue
+        self.begins_at = catalogue.begins_at(self.date)
         self.weighing = Weighing(catalogue.policy)
         self.items: dict[str, Item] = {item.id: item for item in catalogue.items}
         self.windows: dict[str, Window] = {w.id: w for w in catalogue.windows}
@@ -81,7 +84,7 @@ class DayState:
         """The tickets waiting for any of these items, as they would be called now."""
         at_ms = self._now_ms()
         lines = (self.lines[item].in_order(self.weighing, at_ms) for item in items)
-        in_order = merge(*lines, key=lambda weighed: weighed[0], reverse=True)
+        in_order = merge(*lines, key=itemgetter(0))
         return (self.tickets[id] for _, id in in_order)
 
     def ahead(self, ticket: Ticket) -> int:
@@ -89,7 +92,14 @@ class DayState:
         if ticket.state != "waiting":
             return 0
         line = self.lines[ticket.line]
-        return line.ahead_of(ticket.id, ticket.stand, self.weighing, self._now_ms())
+        return line.ahead_of(ticket.stand, self.weighing, self._now_ms())
+
+    def due_before(self, ticket: Ticket, at: datetime) -> int:
+        """How many of its line go first and are due (`lines.stand_at`)."""
+        at_ms = epoch_ms(at)
+        order = self.lines[ticket.line].in_order(self.weighing, at_ms)
+        first = takewhile(lambda weighed: weighed[1] != ticket.id, order)
+        return sum(urgency[-1].due_ms <= at_ms for urgency, _ in first)
 
     def windows_for(self, item: str) -> list[str]:
         """Windows where the item can be handled now; all that ever do if none is."""
@@ -108,10 +118,25 @@ class DayState:
         tickets = (self.tickets[id] for id in self.persons.get(person, ()))
         return [ticket for ticket in tickets if ticket.state in OPEN]
 
+    def line_of(self, ticket: Ticket) -> str:
+        """Where it waits again: the window or clerk it was sent to may have left."""
+        if ticket.line == ticket.item:
+            return ticket.item
+        at_work = (place for place in self.places.values() if place.state != "closed")
+        sent_to = {
+            line
+            for place in at_work
+            for line in (line_of_window(place.id), line_of_clerk(place.clerk))
+        }
+        return ticket.line if ticket.line in sent_to else ticket.item
+
     def slot_key(self, item: str, at: datetime) -> str:
-        """The time slot of an item that this instant falls in, for its quota."""
-        slot_ms = self.catalogue.taking.slot_s * 1000
-        return f"{item}@{epoch_ms(at) // slot_ms}"
+        """The time slot of an item that this instant falls in, for its quota.
+
+        Slots are counted from the beginning of the hall's own day.
+        """
+        slot = timedelta(seconds=self.catalogue.taking.slot_s)
+        return f"{item}@{(at - self.begins_at) // slot}"
 
     def missing(self) -> list[Booked]:
         """Those who booked for this day and have not come."""
@@ -136,7 +161,7 @@ class DayState:
             "persons": self.persons,
             "slots": self.slots,
             "issued": self.issued,
-            "bookings": self.bookings.by_id,
+            "bookings": self.bookings.state(self.date),
             "last_calls": self.last_calls,
             "done": {id: entry.version for id, entry in self.done.items()},
         }
@@ -177,21 +202,26 @@ class DayState:
             self.persons.setdefault(ticket.person, []).append(ticket.id)
         self.lines[ticket.line].add(ticket.id, ticket.stand)
 
-    def stand(
+    def rejoin(self, ticket: Ticket, line: str, at: datetime, turn: int) -> None:
+        """Wait as if it came to this line now."""
+        ticket.placed = False
+        self.wait(ticket, line, Stand(epoch_ms(at), turn, ticket.kind))
+
+    def put(
         self, ticket: Ticket, line: str, place: int, at: datetime, turn: int
     ) -> None:
-        """Wait again, behind so many of a line."""
+        """Wait behind so many of a line, wherever its kind would stand."""
         at_ms = epoch_ms(at)
         own = Stand(at_ms, turn, ticket.kind)
-        stand = stand_at(
-            self.lines.setdefault(line, Line()),
-            place,
-            own,
-            lambda id: self.tickets[id].stand,
-            self.weighing,
-            at_ms,
-        )
-        ticket.placed = stand is not own
+        to = self.lines.setdefault(line, Line())
+        stand = stand_at(to, place, own, self.weighing, at_ms)
+        if place == 0:
+            # Its old stand may be better still, so that nobody goes first who came
+            # later to another line of the window.
+            by_urgency = partial(self.weighing.urgency, at_ms=at_ms)
+            stand = min(stand, ticket.stand, key=by_urgency)
+        if stand is not ticket.stand:
+            ticket.placed = stand is not own
         self.wait(ticket, line, stand)
 
     def wait(self, ticket: Ticket, line: str, stand: Stand) -> None:
@@ -200,7 +230,7 @@ class DayState:
         ticket.calls = 0
         ticket.called_at = ticket.recalled_at = None
         ticket.started_at = ticket.ended_at = None
-        self.lines[line].add(ticket.id, stand)
+        self.lines.setdefault(line, Line()).add(ticket.id, stand)
 
     def release(self, place: Place, *, clerk: bool = True) -> None:
         """Whoever was sent to a window or clerk that leaves waits for any again."""
