@@ -1,4 +1,4 @@
-"""The words of the catalogue: a sample that uses all, and the page that explains them."""
+"""The words of the catalogue: a sample that uses all, a page that explains them."""
 
 import re
 import tomllib
