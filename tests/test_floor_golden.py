@@ -16,9 +16,10 @@ LOG = Path(__file__).parent / "golden" / "log-0.2.json"
 
 
 def rewrite_golden(path: Path) -> None:
-    """Write the golden log of a new release; an old one is never written again.
+    r"""Write the golden log of a new release; an old one is never written again.
 
-    cd tests && PYTHONPATH=.. python -c 'import test_floor_golden as t; t.rewrite_golden(t.LOG)'
+    PYTHONPATH=.:tests python -c \
+        'import test_floor_golden as t; t.rewrite_golden(t.LOG)'
     """
     entries = full_days().entries
     rows = [
