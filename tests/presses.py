@@ -1,6 +1,7 @@
 """Halls that are drawn, and what is pressed in them."""
 
 from datetime import UTC, date, datetime, timedelta
+from random import Random
 from typing import Any
 
 import msgspec
@@ -236,51 +237,62 @@ def without(catalogue: Catalogue, item: str) -> Catalogue:
 
 def likely(paper: Paper, window: str, clerk: str, nth: int) -> Command:
     """What would be pressed at this window or in the hall, so that days get far."""
-    choices: list[Command] = [
-        *_at_window(paper, window, clerk),
-        *_of_tickets(paper),
-        *_of_bookings(paper),
-    ]
-    return choices[nth % len(choices)]
+    group, choice = nth % 5, nth // 5
+    choices = _at_window(paper, window, clerk)
+    if group == 3:
+        choices = _taking(clerk) + _of_tickets(paper)
+    elif group == 4:
+        choices = _taking(clerk)[:2] + _of_bookings(paper)
+    return choices[choice % len(choices)]
 
 
 def _at_window(paper: Paper, window: str, clerk: str) -> list[Command]:
     desk = paper.desks[window]
-    item = "b" if window == "2" else "a"
-    take = commands.TakeTicket(item=item, person=clerk_as_person(clerk))
+    at: dict[str, Any] = {"window": window}
     match desk.state:
         case "closed":
-            return [commands.OpenWindow(window=window, clerk=clerk), take]
+            return [commands.OpenWindow(window=window, clerk=clerk)]
         case "paused":
-            return [commands.ResumeWindow(window=window)] * 2
+            return [commands.ResumeWindow(**at)]
         case "called":
             return [
-                commands.StartService(window=window),
-                commands.RecallTicket(window=window),
-                commands.DeclareNoShow(window=window),
-                commands.UndoCall(window=window),
-                commands.StartService(window=window),
-                commands.TransferTicket(window=window, to_clerk=clerk, front=True),
+                commands.StartService(**at),
+                commands.RecallTicket(**at),
+                commands.StartService(**at),
+                commands.DeclareNoShow(**at),
+                commands.UndoCall(**at),
+                commands.TransferTicket(**at, to_clerk=clerk, front=True),
+                commands.DeclareNoShow(**at),
             ]
         case "serving":
             return [
-                commands.FinishService(window=window),
-                commands.HoldTicket(window=window),
-                commands.CallNext(window=window),
-                commands.TransferTicket(window=window, item="c"),
-                commands.TransferTicket(window=window, to_window="2"),
-                commands.MoveClerk(window=window, to="3"),
-                commands.CloseWindow(window=window, give_back=True),
+                commands.FinishService(**at),
+                commands.HoldTicket(**at),
+                commands.CallNext(**at),
+                commands.FinishService(**at, item="b"),
+                commands.TransferTicket(**at, item="c"),
+                commands.HoldTicket(**at),
+                commands.TransferTicket(**at, to_window="2", front=True),
+                commands.TransferTicket(**at, to_window="1"),
+                commands.MoveClerk(**at, to="3"),
+                commands.CloseWindow(**at, give_back=True),
             ]
-    held = [commands.ReturnTicket(window=window, ticket=id) for id in desk.held]
     return [
-        commands.CallNext(window=window),
-        take,
-        commands.CallNext(window=window),
-        *held,
-        commands.ReturnTicket(window=window),
-        commands.InviteEvaluation(window=window),
-        commands.CloseWindow(window=window),
+        *[commands.CallNext(**at)] * 4,
+        *(commands.ReturnTicket(**at, ticket=id) for id in desk.held),
+        commands.ReturnTicket(**at),
+        commands.InviteEvaluation(**at),
+        commands.CloseWindow(**at, give_back=len(desk.held) > 1),
+    ]
+
+
+def _taking(clerk: str) -> list[Command]:
+    person = clerk_as_person(clerk)
+    return [
+        commands.TakeTicket(item="a", person=person),
+        commands.TakeTicket(item="b", kind="care"),
+        commands.TakeTicket(item="c", kind="priority"),
+        commands.TakeTicket(item="a", then=("b", "c"), channel="staff"),
     ]
 
 
@@ -319,4 +331,39 @@ def _of_bookings(paper: Paper) -> list[Command]:
     return found[-12:]
 
 
-ALL = set(effects.EFFECTS)
+def odd(paper: Paper, chance: Random) -> Command:
+    """Any command at all, of words that are there and some that are not."""
+    slots = [
+        slot(paper.date + timedelta(days=days), halves)
+        for days in (0, 1)
+        for halves in range(17, 36)
+    ]
+    windows, clerks = ["1", "2", "3", "1", "2", "9"], ["x", "y", "z"]
+    pools: dict[str, list[Any]] = {
+        **dict.fromkeys(("window", "to", "to_window"), windows),
+        **dict.fromkeys(("clerk", "substitutes", "to_clerk"), clerks),
+        **dict.fromkeys(("slot_at", "from_at", "to_at"), slots),
+        "item": ["a", "b", "c", "a", "b", "d"],
+        "ticket": [*paper.cards, "A999"],
+        "booking": [*paper.slips, "20261123-999"],
+        "kind": [*KINDS],
+        "person": ["1" * 32, "2" * 32],
+        "ground": ["elder", "haste"],
+        "then": [("b",), ("c", "b"), ("d",)],
+        "place": [0, 1, 5, -1],
+        "level": [*Level],
+        "give_back": [True],
+        "front": [True],
+        "channel": ["kiosk", "staff"],
+        "outcome": ["not_done"],
+        "reason": ["停电"],
+        "catalogue": [without(paper.catalogue, item) for item in "abc"],
+    }
+    shapes = [shape for shape in effects.EFFECTS if shape is not commands.CloseHall]
+    shape = chance.choice(shapes)
+    said = {
+        field.name: chance.choice(pools[field.name])
+        for field in msgspec.structs.fields(shape)
+        if field.name in pools and (field.required or chance.random() < 0.5)
+    }
+    return shape(**said)
