@@ -82,9 +82,10 @@ class Day(DayState):
     # Tickets.
 
     def _taken(self, fact: facts.TicketTaken) -> None:
-        for slot in (fact.item, self.slot_key(fact.item, fact.at)):
-            self.slots[slot] = self.slots.get(slot, 0) + 1
         due_ms = epoch_ms(fact.at)
+        slots, slot = self.slots, self.slot_key(fact.item, due_ms)
+        slots[slot] = slots.get(slot, 0) + 1
+        slots[fact.item] = slots.get(fact.item, 0) + 1
         self.join(
             Ticket(
                 id=fact.ticket,

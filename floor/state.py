@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import partial
 from heapq import merge
 from itertools import takewhile
@@ -67,7 +67,8 @@ class DayState:
     def publish(self, catalogue: Catalogue) -> None:
         """Take a catalogue into use; what is under way stays as it is."""
         self.catalogue = catalogue
-        self.begins_at = catalogue.begins_at(self.date)
+        self._begins_ms = epoch_ms(catalogue.begins_at(self.date))
+        self._slot_ms = catalogue.taking.slot_s * 1000
         self.weighing = Weighing(catalogue.policy)
         self.items: dict[str, Item] = {item.id: item for item in catalogue.items}
         self.windows: dict[str, Window] = {w.id: w for w in catalogue.windows}
@@ -130,13 +131,12 @@ class DayState:
         }
         return ticket.line if ticket.line in sent_to else ticket.item
 
-    def slot_key(self, item: str, at: datetime) -> str:
+    def slot_key(self, item: str, at_ms: int) -> str:
         """The time slot of an item that this instant falls in, for its quota.
 
         Slots are counted from the beginning of the hall's own day.
         """
-        slot = timedelta(seconds=self.catalogue.taking.slot_s)
-        return f"{item}@{(at - self.begins_at) // slot}"
+        return f"{item}@{(at_ms - self._begins_ms) // self._slot_ms}"
 
     def missing(self) -> list[Booked]:
         """Those who booked for this day and have not come."""

@@ -160,6 +160,6 @@ def _within_limits(day: Day, at: datetime, item: Item, person: str) -> None:
         raise refusals.BookedAlready(item=item.name)
     if item.day_quota and day.slots.get(item.id, 0) >= item.day_quota:
         raise refusals.DayFull(item=item.name)
-    slot = day.slots.get(day.slot_key(item.id, at), 0)
+    slot = day.slots.get(day.slot_key(item.id, epoch_ms(at)), 0)
     if item.slot_quota and slot >= item.slot_quota:
         raise refusals.SlotFull(item=item.name)
