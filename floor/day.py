@@ -83,9 +83,7 @@ class Day(DayState):
 
     def _taken(self, fact: facts.TicketTaken) -> None:
         due_ms = epoch_ms(fact.at)
-        slots, slot = self.slots, self.slot_key(fact.item, due_ms)
-        slots[slot] = slots.get(slot, 0) + 1
-        slots[fact.item] = slots.get(fact.item, 0) + 1
+        self.taken.setdefault(fact.item, []).append(due_ms)
         self.join(
             Ticket(
                 id=fact.ticket,

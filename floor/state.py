@@ -1,6 +1,7 @@
 """A hall day at one instant: what is so, and what readers ask about it."""
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from functools import partial
@@ -35,7 +36,7 @@ class DayState:
         tickets: by number, in the order they were taken.
         lines: where tickets wait: of each item, and of windows and clerks alone.
         persons: the tickets of each person, by keyed hash.
-        slots: tickets taken without an appointment, by item, and by item and slot.
+        taken: when tickets of an item were taken without an appointment, ms since 1970.
         bookings: appointments, of other days as well.
         last_calls: numbers of the tickets called last, newest first.
         done: id of each command carried out today, with the fact it caused.
@@ -57,7 +58,7 @@ class DayState:
         self.places: dict[str, Place] = {}
         self.lines: dict[str, Line] = {}
         self.persons: dict[str, list[str]] = {}
-        self.slots: dict[str, int] = {}
+        self.taken: dict[str, list[int]] = {}
         self.issued: dict[str, int] = {}
         self.last_calls: list[str] = []
         self.done: dict[str, Entry] = {}
@@ -67,8 +68,6 @@ class DayState:
     def publish(self, catalogue: Catalogue) -> None:
         """Take a catalogue into use; what is under way stays as it is."""
         self.catalogue = catalogue
-        self._begins_ms = epoch_ms(catalogue.begins_at(self.date))
-        self._slot_ms = catalogue.taking.slot_s * 1000
         self.weighing = Weighing(catalogue.policy)
         self.items: dict[str, Item] = {item.id: item for item in catalogue.items}
         self.windows: dict[str, Window] = {w.id: w for w in catalogue.windows}
@@ -131,12 +130,16 @@ class DayState:
         }
         return ticket.line if ticket.line in sent_to else ticket.item
 
-    def slot_key(self, item: str, at_ms: int) -> str:
-        """The time slot of an item that this instant falls in, for its quota.
+    def taken_in_slot(self, item: str, at: datetime) -> int:
+        """Tickets taken without an appointment in the time slot of this instant.
 
         Slots are counted from the beginning of the hall's own day.
         """
-        return f"{item}@{(at_ms - self._begins_ms) // self._slot_ms}"
+        taken = self.taken.get(item, [])
+        slot_ms = self.catalogue.taking.slot_s * 1000
+        begins_ms = epoch_ms(self.catalogue.begins_at(self.date))
+        since_ms = (epoch_ms(at) - begins_ms) // slot_ms * slot_ms + begins_ms
+        return len(taken) - bisect_left(taken, since_ms)
 
     def missing(self) -> list[Booked]:
         """Those who booked for this day and have not come."""
@@ -159,7 +162,7 @@ class DayState:
             "places": self.places,
             "lines": {id: line.state() for id, line in self.lines.items() if line},
             "persons": self.persons,
-            "slots": self.slots,
+            "taken": self.taken,
             "issued": self.issued,
             "bookings": self.bookings.state(self.date),
             "last_calls": self.last_calls,

@@ -2,7 +2,9 @@
 
 from datetime import timedelta
 
-from floor import facts
+import msgspec
+
+from floor import commands, facts
 from floor.catalogue import load
 from timeline import FULL, FloorDay
 
@@ -103,6 +105,7 @@ AFTERNOON = """
 11:01:00 starts 4
 11:20:00 finishes 4
 11:21:00 rates HP001 dissatisfied
+11:30:00 takes fangwuzulin -> F001
 12:05:00 takes zixun ! OutsideHours
 14:00:00 calls 1
 14:00:30 starts 1
@@ -142,6 +145,11 @@ def full_days() -> FloorDay:
         facts.DaySealed(at=at, size=floor.day.version, root="5e" * 32),
     ):
         floor.happen(fact, monday)
+    opened = [
+        msgspec.structs.replace(item, paused=False) for item in floor.catalogue.items
+    ]
+    more = msgspec.structs.replace(floor.catalogue, items=tuple(opened))
+    floor.do(commands.PublishCatalogue(catalogue=more), floor.at("10:40"))
     floor.play(AFTERNOON)
     floor.play(TUESDAY)
     tuesday = monday + timedelta(days=1)

@@ -59,7 +59,7 @@ def outcome(day: Day) -> dict[str, Any]:
         "windows": {p.id: f"{p.state} {p.clerk}" for p in day.places.values()},
         "bookings": {b.id: b.state for b in day.bookings.by_id.values()},
         "issued": day.issued,
-        "slots": day.slots,
+        "taken": {item: len(taken) for item, taken in day.taken.items()},
         "last_calls": day.last_calls,
         "closed": day.closed,
     }
@@ -128,6 +128,7 @@ class Watched(FloorDay):
 def test_no_rule_changes_any_state() -> None:
     floor = Watched(load(FULL))
     floor.asked = set()
-    floor.play(MORNING).play(AFTERNOON).play(TUESDAY)
+    afternoon = AFTERNOON.replace("fangwuzulin", "guohu")
+    floor.play(MORNING).play(afternoon.replace("F001", "G006")).play(TUESDAY)
     left = {shape.__name__ for shape in effects.EFFECTS.keys() - floor.asked}
     assert left == {"PublishCatalogue"}

@@ -336,3 +336,12 @@ def test_an_appointment_of_today_is_checked_in_and_not_taken_once_more() -> None
         08:34 takes a person=1 -> A003
         """
     )
+
+
+def test_a_new_length_of_the_slots_counts_those_taken_before() -> None:
+    floor = hall(items=items(a={"slot_quota": 2}), taking=Taking(slot_s=1800))
+    floor.play("09:00 takes a\n09:10 takes a\n09:20 takes a ! SlotFull")
+    publish(floor, taking=Taking(slot_s=3600))
+    floor.play("09:59 takes a ! SlotFull\n10:00 takes a\n18:00 takes a -> A004")
+    publish(floor, taking=Taking(slot_s=300))
+    floor.play("18:01 takes a -> A005\n18:02 takes a ! SlotFull\n18:05 takes a -> A006")

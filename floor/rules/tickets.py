@@ -158,8 +158,7 @@ def _within_limits(day: Day, at: datetime, item: Item, person: str) -> None:
     to_come = (b for b in day.bookings.of(person) if b.state == "booked")
     if any(b.date == day.date and b.item == item.id for b in to_come):
         raise refusals.BookedAlready(item=item.name)
-    if item.day_quota and day.slots.get(item.id, 0) >= item.day_quota:
+    if item.day_quota and len(day.taken.get(item.id, ())) >= item.day_quota:
         raise refusals.DayFull(item=item.name)
-    slot = day.slots.get(day.slot_key(item.id, epoch_ms(at)), 0)
-    if item.slot_quota and slot >= item.slot_quota:
+    if item.slot_quota and day.taken_in_slot(item.id, at) >= item.slot_quota:
         raise refusals.SlotFull(item=item.name)
