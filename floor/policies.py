@@ -95,7 +95,7 @@ def _because(
         return "sent"
     if not passed:
         booked = ticket.stand.due_ms < epoch_ms(ticket.taken_at)
-        return "booked" if booked and not ticket.returns else "first"
+        return "booked" if booked else "first"
     # It passed others by its kind, unless it took what its item weighs here as well.
     heads = (stand for _, line, _ in lines for stand, _ in line.heads())
     unweighted = min(day.weighing.urgency(stand, at_ms) for stand in heads)

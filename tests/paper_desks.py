@@ -152,7 +152,7 @@ class Desks(Notes):
         if card.line != card.item:
             return "sent"
         if not passed:
-            early = card.standing.due < card.taken_at and not card.returns
+            early = card.standing.due < card.taken_at
             return "booked" if early else "first"
         plain = min(mine, key=lambda x: self.urgency(x[0].standing, at, 1))
         return "kind" if plain[0] is card else "weight"

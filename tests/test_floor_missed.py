@@ -1,6 +1,6 @@
 """Appointments that nobody came for, over days and quarters."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,10 @@ import pytest
 from floor import commands, facts, refusals
 from floor.bookings import KEPT, Bookings
 from floor.catalogue import Catalogue
+from floor.day import Day, advance
 from floor.facts import Fact
 from floor.hall import Draft
-from floor.log import Log
+from floor.log import Log, read
 from floor.practice import Booking
 from timeline import MONDAY, SMALL, FloorDay, hall, spoken
 
@@ -168,6 +169,36 @@ def test_yesterday_stays_as_it_was_when_today_begins(tmp_path: Path) -> None:
     kept.play("+1 08:50 checks-in 20261124-001\n+1 09:00 books a +2/09:00")
     assert states(yesterday.bookings) == ["booked", "booked"]
     assert states(kept.draft.day.bookings) == ["missed", "checked_in", "booked"]
+
+
+@pytest.mark.parametrize("first", [MONDAY, datetime(2026, 12, 29, tzinfo=UTC)])
+def test_a_restart_after_days_knows_what_a_replay_of_all_knows(
+    tmp_path: Path, first: datetime
+) -> None:
+    """Also when the bookings were made in the quarter before."""
+    days = (first - MONDAY).days
+    kept = Kept(tmp_path / "events.db", booking=Booking(quota=9, ahead_days=30))
+    kept.play(
+        f"""
+        +{days} 08:00 opens 1
+        +{days} 08:00 books a +{days}/09:00 person=1
+        +{days} 08:00 books a +{days}/09:00 person=2
+        +{days} 08:00 books a +{days}/16:00 person=3
+        +{days} 08:00 books a +{days + 7}/09:00 person=4
+        +{days} 08:50 checks-in {first:%Y%m%d}-001
+        """
+    )
+    for day in range(days + 1, days + 7):
+        kept.play(f"+{day} 08:00 takes a\n+{day} 08:01 books b +{days + 7}/09:30")
+        live = kept.draft.day.digest()
+        replayed: Day | None = None
+        for entry in read(tmp_path / "events.db"):
+            replayed = advance(replayed, entry)
+        assert replayed is not None
+        assert replayed.digest() == live
+        kept.draft.reload()
+        assert kept.draft.day.digest() == live
+    kept.play(f"+{days + 7} 08:50 checks-in {first + timedelta(days=7):%Y%m%d}-001")
 
 
 def states(bookings: Bookings) -> list[str]:
