@@ -160,7 +160,8 @@ class Desks(Notes):
     def on_recall(self, command: c.RecallTicket, at: datetime) -> str:
         _, card = self.called(command)
         demands = self.catalogue.calling
-        no("RecalledEnough", card.calls - 1 >= demands.recalls_max)
+        most = demands.recalls_max
+        no("RecalledEnough", most and card.calls > most)
         no("RecalledTooSoon", at - card.recalled_at < demands.recall_gap_s * SECOND)
         card.calls, card.recalled_at = card.calls + 1, at
         return card.id

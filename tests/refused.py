@@ -224,10 +224,10 @@ REFUSED: list[tuple[type[Refused], dict[str, Any], str, str, str, str]] = [
         "Wait 5 s before calling again",
     ),
     (
-        refusals.RecalledEnough, {"calling": Calling(recalls_max=0)}, CALLED,
-        "recalls 1",
-        "A001号已重呼0次，请办理或过号",
-        "Ticket A001 was called again 0 times; start or declare a no-show",
+        refusals.RecalledEnough, {"calling": Calling(recalls_max=1)},
+        f"{CALLED}\n09:01 recalls 1", "recalls 1",
+        "A001号已重呼1次，请办理或过号",
+        "Ticket A001 was called again 1 times; start or declare a no-show",
     ),
     (
         refusals.TooFewCalls, {"calling": Calling(no_show_recalls=2)}, CALLED,

@@ -316,3 +316,9 @@ def test_a_visit_of_several_items_goes_on_when_the_next_call_finished_one() -> N
     assert states_and_steps(floor) == ("c", "waiting", ())
     kinds = [entry.topic for entry in floor.entries[-3:]]
     assert kinds == ["ServiceFinished", "TicketContinued", "TicketCalled"]
+
+
+def test_where_no_limit_is_named_a_ticket_is_called_again_for_ever() -> None:
+    floor = hall().play(CALLED)
+    floor.play("09:01 recalls 1\n" * 1_001)
+    assert floor.day.tickets["A001"].calls == 1_002

@@ -246,3 +246,10 @@ def test_who_is_transferred_to_another_item_keeps_the_kind_there() -> None:
         """
     )
     assert floor.line("c") == ["A001", "C001"]
+
+
+def test_a_ticket_sent_to_a_window_keeps_all_its_steps() -> None:
+    """Also the step that leads back to where it is."""
+    floor = hall().play(f"{OPEN}\n09:00 takes a then=b,a\n09:01 calls 1")
+    floor.play("09:02 transfers 1 to_window=2")
+    assert floor.day.tickets["A001"].then == ("b", "a")

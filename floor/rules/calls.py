@@ -64,7 +64,7 @@ def recall_ticket(
     """重呼: call the ticket in hand again, not too soon and not for ever."""
     called = asked.called(day, window, ticket)
     calling = day.catalogue.calling
-    if called.calls > calling.recalls_max:
+    if calling.recalls_max and called.calls > calling.recalls_max:
         raise refusals.RecalledEnough(ticket=called.id, times=calling.recalls_max)
     assert called.recalled_at is not None, "A ticket in hand was called."
     _only_after(at, called.recalled_at, calling.recall_gap_s, refusals.RecalledTooSoon)
