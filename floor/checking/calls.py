@@ -1,0 +1,344 @@
+"""Calls and what follows them at a window; who should have been called instead."""
+
+from floor import facts
+from floor.checking.lines import Reach, before, most_urgent, oldest
+from floor.checking.rates import LATE_MS
+from floor.checking.sheet import (
+    CALLED,
+    FREE,
+    HELD,
+    OVER,
+    SERVED,
+    SERVING,
+    WAITING,
+    Place,
+    Sheet,
+    Ticket,
+)
+from floor.checking.tickets import absent
+from floor.practice import BACK
+
+BY_HAND = "by_hand"
+
+
+def called(sheet: Sheet, fact: facts.TicketCalled, ms: int) -> None:
+    position = fact.position
+    rates = sheet.rates
+    rates.calls += 1
+    sheet.waiting -= 1
+    ticket = sheet.ticket(fact.ticket, position)
+    place = sheet.place(fact.window, position)
+    if ticket is None or place is None:
+        return
+    if fact.clerk != place.clerk and place.state != OVER:
+        sheet.wrong(
+            "wrong_clerk", position,
+            window=place.id, found=place.clerk, clerk=fact.clerk,
+        )  # fmt: skip
+    if place.state == FREE and ticket.state == WAITING:
+        _judge(sheet, fact, ticket, place, ms)
+        late_ms = ms - max(place.since, ticket.since)
+        rates.idle_ms += late_ms
+        if late_ms > LATE_MS:
+            rates.late += 1
+    else:
+        _not_callable(sheet, ticket, place, position)
+    plain = ticket.plain and not ticket.first_called and fact.policy != BY_HAND
+    came_ms = ticket.came_ms if plain else -1
+    sheet.turn(ticket, CALLED, ms, position)
+    if not ticket.first_called:
+        ticket.first_called = position
+        rates.called += 1
+        if ticket.wait_ms:
+            rates.waited += 1
+            rates.waited_ms += ticket.wait_ms
+    ticket.window = place.id
+    ticket.calls, ticket.called_ms, ticket.recalled_ms = 1, ms, ms
+    place.turn(CALLED, ms)
+    place.ticket = ticket.id
+    place.legs.append((came_ms, ms, -1, position))
+
+
+def _not_callable(sheet: Sheet, ticket: Ticket, place: Place, position: int) -> None:
+    if place.ticket:
+        sheet.wrong(
+            "window_busy_with", position, sheet.tickets[place.ticket].position,
+            window=place.id, other=place.ticket,
+        )  # fmt: skip
+    elif place.state != FREE:
+        sheet.wrong("not_ready", position, window=place.id, state=place.state)
+    if ticket.state in (CALLED, SERVING, HELD):
+        sheet.wrong(
+            "called_twice", position, ticket.position,
+            ticket=ticket.id, other=ticket.window,
+        )  # fmt: skip
+    elif ticket.state != WAITING:
+        sheet.wrong(
+            "not_waiting", position, ticket.position,
+            ticket=ticket.id, state=ticket.state,
+        )  # fmt: skip
+
+
+def _judge(
+    sheet: Sheet, fact: facts.TicketCalled, ticket: Ticket, place: Place, ms: int
+) -> None:
+    """Whether this ticket was the one to be called, and what is said of it true."""
+    reach = sheet.reach(place)
+    mine = next((one for one in reach if one[0] == ticket.line), None)
+    if mine is None:
+        sheet.wrong(
+            "not_eligible", fact.position, ticket.position,
+            ticket=ticket.id, line=ticket.line, window=place.id,
+        )  # fmt: skip
+        return
+    if fact.policy == BY_HAND:
+        sheet.rates.by_hand += 1
+        passed = before([mine], ticket.standing)
+        because = BY_HAND
+    else:
+        if fact.policy != sheet.weights.name:
+            sheet.wrong(
+                "wrong_policy", fact.position,
+                found=sheet.weights.name, policy=fact.policy,
+            )  # fmt: skip
+        best = _better(sheet, ticket, place, reach, mine, ms)
+        if best:
+            sheet.wrong(
+                "not_next", fact.position, sheet.tickets[best].position,
+                best=best, ticket=ticket.id,
+            )  # fmt: skip
+            return
+        passed = before(reach, ticket.standing)
+        because = _because(sheet, ticket, reach, passed)
+    if passed:
+        sheet.rates.overtaking += 1
+    if not fact.because:  # A release that did not say why.
+        sheet.rates.unexplained += 1
+        return
+    if fact.because != because:
+        sheet.wrong(
+            "wrong_because", fact.position,
+            ticket=ticket.id, found=because, because=fact.because,
+        )  # fmt: skip
+    if fact.passed != passed:
+        sheet.wrong(
+            "wrong_passed", fact.position,
+            ticket=ticket.id, found=passed, passed=fact.passed,
+        )  # fmt: skip
+
+
+def _better(
+    sheet: Sheet,
+    ticket: Ticket,
+    place: Place,
+    reach: list[Reach],
+    mine: Reach,
+    ms: int,
+) -> str:
+    """The ticket that should have been called instead; empty when this one was next."""
+    standing = ticket.standing
+    head = mine[1][ticket.mark][0]
+    if sheet.weights.plain and place.even:
+        found = oldest(reach)
+        assert found is not None, "The ticket itself waits in one of these lines."
+        best, tied = found
+        if standing == head and (
+            standing == best or (tied and standing[:2] == best[:2])
+        ):
+            return ""
+        return best[2] if standing[:2] != best[:2] else head[2]
+    urgent = most_urgent(reach, sheet.weights, ms)
+    assert urgent is not None, "The ticket itself waits in one of these lines."
+    own = sheet.weights.urgency(ticket.mark, standing, ms, mine[2])
+    if own != urgent[0]:
+        return urgent[1]
+    return "" if standing == head else head[2]
+
+
+def _because(sheet: Sheet, ticket: Ticket, reach: list[Reach], passed: int) -> str:
+    if ticket.placed:
+        return "placed"
+    if ticket.line != ticket.item:
+        return "sent"
+    if not passed:
+        booked = ticket.standing[0] < ticket.taken_ms and not ticket.returns
+        return "booked" if booked else "first"
+    worth = sheet.weights.of
+    for _, by_kind, _ in reach:
+        for kind, tickets in by_kind.items():
+            if (
+                tickets
+                and worth[kind] != worth[ticket.mark]
+                and tickets[0][:2] < ticket.standing[:2]
+            ):
+                return "kind"
+    return "weight"
+
+
+def recalled(sheet: Sheet, fact: facts.TicketRecalled, ms: int) -> None:
+    both = sheet.in_hand(
+        fact.ticket, fact.window, (CALLED,), "not_called", fact.position
+    )
+    if both is None:
+        return
+    ticket, _ = both
+    gap_ms = sheet.calling.recall_gap_s * 1000
+    if ticket.calls > sheet.calling.recalls_max or ms - ticket.recalled_ms < gap_ms:
+        sheet.wrong(
+            "recalled_too_soon", fact.position, ticket.position, ticket=ticket.id
+        )
+    ticket.calls += 1
+    ticket.recalled_ms = ms
+
+
+def undone(sheet: Sheet, fact: facts.CallUndone, ms: int) -> None:
+    position = fact.position
+    both = sheet.in_hand(fact.ticket, fact.window, (CALLED,), "not_called", position)
+    if both is None:
+        return
+    ticket, place = both
+    if ms - ticket.called_ms > sheet.calling.undo_s * 1000:
+        sheet.wrong("undone_too_late", position, ticket.position, ticket=ticket.id)
+    sheet.waiting += 1
+    sheet.let_go(place, ticket, ms)
+    sheet.leave(ticket, ms)
+    line = sheet.living(ticket.line, ticket)
+    sheet.wait(ticket, line, (ticket.mark, ticket.standing), ms, position)
+    ticket.plain = False
+
+
+def no_show(sheet: Sheet, fact: facts.NoShowDeclared, ms: int) -> None:
+    position = fact.position
+    both = sheet.in_hand(fact.ticket, fact.window, (CALLED,), "not_called", position)
+    if both is None:
+        return
+    ticket, place = both
+    soon_ms = sheet.calling.no_show_after_s * 1000
+    if ticket.calls <= sheet.calling.no_show_recalls or ms - ticket.called_ms < soon_ms:
+        sheet.wrong("no_show_too_soon", position, ticket.position, ticket=ticket.id)
+    sheet.let_go(place, ticket, ms)
+    absent(sheet, ticket, ms, position)
+
+
+def started(sheet: Sheet, fact: facts.ServiceStarted, ms: int) -> None:
+    position = fact.position
+    both = sheet.in_hand(fact.ticket, fact.window, (CALLED,), "not_called", position)
+    if both is None:
+        return
+    ticket, place = both
+    sheet.serving += 1
+    sheet.turn(ticket, SERVING, ms, position)
+    ticket.window = place.id
+    place.turn(SERVING, ms)
+    place.ticket = ticket.id
+
+
+def finished(sheet: Sheet, fact: facts.ServiceFinished, ms: int) -> None:
+    position = fact.position
+    both = sheet.in_hand(fact.ticket, fact.window, (SERVING,), "not_serving", position)
+    sheet.serving -= 1
+    if both is None:
+        return
+    ticket, place = both
+    sheet.turn(ticket, SERVED, ms, position)
+    if place.ticket == ticket.id:
+        sheet.free(place, ms)
+    if fact.implied:
+        if not sheet.calling.finish_implied:
+            sheet.wrong("not_implied", position)
+        sheet.owed = position, place.id, ("TicketCalled", "TicketContinued")
+
+
+def continued(sheet: Sheet, fact: facts.TicketContinued, ms: int) -> None:
+    position = fact.position
+    ticket, place = (
+        sheet.ticket(fact.ticket, position),
+        sheet.place(fact.window, position),
+    )
+    if ticket is None or place is None:
+        return
+    if ticket.state != SERVED or ticket.window != place.id:
+        sheet.wrong(
+            "not_served", position, ticket.position,
+            ticket=ticket.id, window=place.id, state=ticket.state,
+        )  # fmt: skip
+        return
+    if fact.item not in sheet.items:
+        sheet.wrong("unknown_item", position, item=fact.item)
+    sheet.waiting += 1
+    ticket.item = fact.item
+    sheet.leave(ticket, ms)
+    sheet.wait_at(ticket, fact.item, BACK, ms, position)
+
+
+def held(sheet: Sheet, fact: facts.TicketHeld, ms: int) -> None:
+    position = fact.position
+    both = sheet.in_hand(fact.ticket, fact.window, (SERVING,), "not_serving", position)
+    if both is None:
+        return
+    ticket, place = both
+    most = sheet.calling.held_max
+    if len(place.held) >= most:
+        sheet.wrong("held_too_many", position, window=place.id, most=most)
+    sheet.let_go(place, ticket, ms)
+    sheet.turn(ticket, HELD, ms, position)
+    place.held.append(ticket.id)
+    sheet.held += 1
+
+
+def returned(sheet: Sheet, fact: facts.TicketReturned, ms: int) -> None:
+    position = fact.position
+    ticket, place = (
+        sheet.ticket(fact.ticket, position),
+        sheet.place(fact.window, position),
+    )
+    if ticket is None or place is None:
+        return
+    if ticket.state != HELD or ticket.id not in place.held:
+        sheet.wrong(
+            "not_held", position, ticket.position, ticket=ticket.id, window=place.id
+        )
+        return
+    if place.state != FREE:
+        sheet.wrong("window_not_free", position, window=place.id, state=place.state)
+    sheet.let_go(place, ticket, ms)
+    sheet.serving += 1
+    sheet.turn(ticket, SERVING, ms, position)
+    place.turn(SERVING, ms)
+    place.ticket = ticket.id
+
+
+def transferred(sheet: Sheet, fact: facts.TicketTransferred, ms: int) -> None:
+    position = fact.position
+    both = sheet.in_hand(
+        fact.ticket, fact.window, (CALLED, SERVING), "not_in_hand", position
+    )
+    if both is None:
+        return
+    ticket, place = both
+    line = _sent_to(sheet, fact)
+    sheet.let_go(place, ticket, ms)
+    sheet.waiting += 1
+    ticket.item = fact.item
+    sheet.leave(ticket, ms)
+    sheet.wait_at(ticket, line, 0 if fact.front else BACK, ms, position)
+    ticket.placed = fact.front
+    ticket.plain = False
+
+
+def _sent_to(sheet: Sheet, fact: facts.TicketTransferred) -> str:
+    """The line that a transferred ticket joins; there must be somebody to call it."""
+    if fact.item not in sheet.items:
+        sheet.wrong("unknown_item", fact.position, item=fact.item)
+    if fact.to_window:
+        sheet.sent = True
+        place = sheet.place(fact.to_window, fact.position)
+        if place is not None and place.state == OVER:
+            sheet.wrong("window_not_open", fact.position, window=fact.to_window)
+        return f"window:{fact.to_window}"
+    if fact.to_clerk:
+        sheet.sent = True
+        if not any(place.clerk == fact.to_clerk for place in sheet.places.values()):
+            sheet.wrong("unknown_clerk", fact.position, clerk=fact.to_clerk)
+        return f"clerk:{fact.to_clerk}"
+    return fact.item
