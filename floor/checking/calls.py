@@ -83,76 +83,87 @@ def _judge(
     sheet: Sheet, fact: facts.TicketCalled, ticket: Ticket, place: Place, ms: int
 ) -> None:
     """Whether this ticket was the one to be called, and what is said of it true."""
+    verdict = _verdict(sheet, fact, ticket, place, ms)
+    aside = sheet.aside
+    if verdict and aside is not None and aside is not ticket:
+        # A call that finishes the ticket in hand may be decided before that ticket
+        # joins its next line, or after it: its facts do not say which.
+        stood = aside.line, aside.mark, aside.standing
+        sheet.lines.remove(*stood)
+        verdict = _verdict(sheet, fact, ticket, place, ms)
+        sheet.lines.add(*stood)
+    sheet.aside = None
+    for what, positions, words in verdict:
+        sheet.wrong(what, fact.position, *positions, ticket=ticket.id, **words)
+    if fact.policy == BY_HAND:
+        sheet.rates.by_hand += 1
+    if fact.passed:
+        sheet.rates.overtaking += 1
+    if not fact.because:
+        sheet.rates.unexplained += 1
+
+
+Verdict = list[tuple[str, tuple[int, ...], dict[str, object]]]
+
+
+def _verdict(
+    sheet: Sheet, fact: facts.TicketCalled, ticket: Ticket, place: Place, ms: int
+) -> Verdict:
+    """What is wrong with a call: the sentence, the facts that show it, its words."""
+    words: dict[str, object]
     reach = sheet.reach(place)
     mine = next((one for one in reach if one[0] == ticket.line), None)
     if mine is None:
-        sheet.wrong(
-            "not_eligible", fact.position, ticket.position,
-            ticket=ticket.id, line=ticket.line, window=place.id,
-        )  # fmt: skip
-        return
-    if fact.policy == BY_HAND:
-        sheet.rates.by_hand += 1
-        passed = before([mine], ticket.standing)
-        because = BY_HAND
-    else:
-        if fact.policy != sheet.weights.name:
-            sheet.wrong(
-                "wrong_policy", fact.position,
-                found=sheet.weights.name, policy=fact.policy,
-            )  # fmt: skip
-        best = _better(sheet, ticket, place, reach, mine, ms)
-        if best:
-            sheet.wrong(
-                "not_next", fact.position, sheet.tickets[best].position,
-                best=best, ticket=ticket.id,
-            )  # fmt: skip
-            return
-        passed = before(reach, ticket.standing)
-        because = _because(sheet, ticket, reach, passed)
-    if passed:
-        sheet.rates.overtaking += 1
-    if not fact.because:  # A release that did not say why.
-        sheet.rates.unexplained += 1
-        return
-    if fact.because != because:
-        sheet.wrong(
-            "wrong_because", fact.position,
-            ticket=ticket.id, found=because, because=fact.because,
-        )  # fmt: skip
-    if fact.passed != passed:
-        sheet.wrong(
-            "wrong_passed", fact.position,
-            ticket=ticket.id, found=passed, passed=fact.passed,
-        )  # fmt: skip
-
-
-def _better(
-    sheet: Sheet,
-    ticket: Ticket,
-    place: Place,
-    reach: list[Reach],
-    mine: Reach,
-    ms: int,
-) -> str:
-    """The ticket that should have been called instead; empty when this one was next."""
+        words = {"line": ticket.line, "window": place.id}
+        return [("not_eligible", (ticket.position,), words)]
     standing = ticket.standing
+    best = ""
+    if fact.policy == BY_HAND:
+        passed, because = before([mine], standing), BY_HAND
+    elif fact.policy != sheet.weights.name:
+        words = {"found": sheet.weights.name, "policy": fact.policy}
+        return [("wrong_policy", (), words)]
+    elif sheet.weights.plain and place.even:
+        best, passed = _oldest_is(reach, mine, ticket), 0
+        because = _because(sheet, ticket, reach, passed)
+    else:
+        best = _urgent_is(sheet, ticket, reach, mine, ms)
+        passed = before(reach, standing)
+        because = _because(sheet, ticket, reach, passed)
+    if best:
+        return [("not_next", (sheet.tickets[best].position,), {"best": best})]
+    verdict: Verdict = []
+    if not fact.because:  # A release that did not say why.
+        return verdict
+    if fact.because != because:
+        words = {"found": because, "because": fact.because}
+        verdict.append(("wrong_because", (), words))
+    if fact.passed != passed:
+        verdict.append(("wrong_passed", (), {"found": passed, "passed": fact.passed}))
+    return verdict
+
+
+def _oldest_is(reach: list[Reach], mine: Reach, ticket: Ticket) -> str:
+    """Where age alone decides: the ticket that was next instead; empty for this one."""
+    best = oldest(reach)
+    assert best is not None, "The ticket itself waits in one of these lines."
+    standing = ticket.standing
+    if standing[:2] != best[:2]:
+        return best[2]
     head = mine[1][ticket.mark][0]
-    if sheet.weights.plain and place.even:
-        found = oldest(reach)
-        assert found is not None, "The ticket itself waits in one of these lines."
-        best, tied = found
-        if standing == head and (
-            standing == best or (tied and standing[:2] == best[:2])
-        ):
-            return ""
-        return best[2] if standing[:2] != best[:2] else head[2]
+    return "" if standing == head else head[2]
+
+
+def _urgent_is(
+    sheet: Sheet, ticket: Ticket, reach: list[Reach], mine: Reach, ms: int
+) -> str:
+    """By the policy in force: the ticket that was next instead; empty for this one."""
     urgent = most_urgent(reach, sheet.weights, ms)
     assert urgent is not None, "The ticket itself waits in one of these lines."
-    own = sheet.weights.urgency(ticket.mark, standing, ms, mine[2])
-    if own != urgent[0]:
+    if sheet.weights.urgency(ticket.mark, ticket.standing, ms, mine[2]) != urgent[0]:
         return urgent[1]
-    return "" if standing == head else head[2]
+    head = mine[1][ticket.mark][0]
+    return "" if ticket.standing == head else head[2]
 
 
 def _because(sheet: Sheet, ticket: Ticket, reach: list[Reach], passed: int) -> str:
@@ -269,6 +280,8 @@ def continued(sheet: Sheet, fact: facts.TicketContinued, ms: int) -> None:
     ticket.item = fact.item
     sheet.leave(ticket, ms)
     sheet.wait_at(ticket, fact.item, BACK, ms, position)
+    if sheet.owed is not None:
+        sheet.aside = ticket
 
 
 def held(sheet: Sheet, fact: facts.TicketHeld, ms: int) -> None:

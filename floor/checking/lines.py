@@ -84,18 +84,21 @@ class Lines:
         self, line: str, place: int, weights: Weights, at_ms: int
     ) -> tuple[str, Standing] | None:
         """Whoever has so many of the line ahead; None when there are not so many."""
-        by_kind = self.of.get(line, {})
-        stood = [
-            (weights.urgency(kind, one, at_ms, 1), nth, kind, one)
-            for kind, tickets in by_kind.items()
-            for nth, one in enumerate(tickets)
-        ]
-        # Of two with one standing, the one that was put before the other goes first.
-        stood.sort(key=lambda one: one[1])
-        stood.sort(key=lambda one: one[0], reverse=True)
-        if place < 0 or place >= len(stood):
+        by_kind = {kind: kept for kind, kept in self.of.get(line, {}).items() if kept}
+        if not 0 <= place < sum(map(len, by_kind.values())):
             return None
-        return stood[place][2], stood[place][3]
+        nth = dict.fromkeys(by_kind, 0)
+        while True:  # One step for each of those ahead.
+            heads = [
+                (weights.urgency(kind, by_kind[kind][n], at_ms, 1), kind)
+                for kind, n in nth.items()
+                if n < len(by_kind[kind])
+            ]
+            kind = max(heads)[1]
+            if not place:
+                return kind, by_kind[kind][nth[kind]]
+            nth[kind] += 1
+            place -= 1
 
 
 def before(reach: list[Reach], standing: Standing) -> int:
@@ -117,22 +120,18 @@ def most_urgent(
     for _, by_kind, weight in reach:
         for kind, tickets in by_kind.items():
             if tickets:
-                urgency = weights.urgency(kind, tickets[0], at_ms, weight)
+                head = tickets[0]
+                urgency = weights.urgency(kind, head, at_ms, weight)
                 if best is None or urgency > best[0]:
-                    best = urgency, tickets[0][2]
+                    best = urgency, head[2]
     return best
 
 
-def oldest(reach: list[Reach]) -> tuple[Standing, bool] | None:
-    """The head that has been due longest, and whether another has its standing."""
+def oldest(reach: list[Reach]) -> Standing | None:
+    """The head that has been due longest; one of them, where two have one standing."""
     best: Standing | None = None
-    tied = False
     for _, by_kind, _ in reach:
         for tickets in by_kind.values():
-            if tickets:
-                head = tickets[0]
-                if best is None or head[:2] < best[:2]:
-                    best, tied = head, False
-                elif head[:2] == best[:2]:
-                    tied = True
-    return None if best is None else (best, tied)
+            if tickets and (best is None or tickets[0][:2] < best[:2]):
+                best = tickets[0]
+    return best

@@ -91,19 +91,12 @@ class Reading:
     def take(self, stream: str, version: int, fact: Fact) -> None:
         """Check one fact in its place, and let it happen on the day's sheet."""
         position = fact.position
-        self.findings.rates.facts += 1
-        if position != self._position + 1:
-            due = self._position + 1
-            self._say("position_gap", stream, position, due=due, found=position)
-        self._position = position
         since = fact.at - EPOCH
         micros = since.microseconds
         ms = since.days * DAY_MS + since.seconds * 1000 + micros // 1000
-        if micros % 1000:
-            self._say("not_milliseconds", stream, position)
-        if ms < self._ms:
-            self._say("time_back", stream, position, ms=self._ms - ms)
-        self._ms = ms
+        if position != self._position + 1 or ms < self._ms or micros % 1000:
+            self._out_of_order(stream, position, ms, micros)
+        self._position, self._ms = position, ms
         command = fact.command
         if command:
             if command in self._commands or command in self._yesterday:
@@ -117,36 +110,36 @@ class Reading:
         self._version = version
         sheet = self._sheet
         assert sheet is not None, "A day's stream has a sheet."
-        self._happen(sheet, fact, ms)
+        # Time passes, it happens, and then all must agree.
+        if ms != sheet.ms:
+            _pass_time(sheet, ms)
+        if sheet.owed is not None:
+            _paid(sheet, fact)
+        check = CHECKS.get(type(fact))
+        if check is not None:
+            check(sheet, fact, ms)
+        else:
+            self._seldom(sheet, fact, ms)
+        if not self._from_ms <= ms < self._to_ms:
+            _other_day(sheet, fact)
+        if sheet.waiting != sheet.lines.count or sheet.serving != sheet.at_windows:
+            _unequal(sheet, position)
 
     def finish(self, *, goes_on: bool = False) -> Findings:
         """Close the last day; `goes_on` when the log has another one after it."""
         self._day_over(goes_on)
         return self.findings
 
-    def _happen(self, sheet: Sheet, fact: Fact, ms: int) -> None:
-        """A fact of the day: time passes, it happens, and then all must agree."""
-        passed = ms - sheet.ms
-        if passed:
-            _pass_time(sheet, passed, ms)
-        if sheet.owed is not None:
-            _paid(sheet, fact)
-        kind = type(fact)
-        check = CHECKS.get(kind)
-        if check is not None:
-            check(sheet, fact, ms)
-        elif isinstance(fact, facts.AppointmentCheckedIn):
+    def _seldom(self, sheet: Sheet, fact: Fact, ms: int) -> None:
+        """What needs more than the day: bookings, the version, another stream."""
+        if isinstance(fact, facts.AppointmentCheckedIn):
             bookings.checked_in(sheet, fact, ms, self._bookings)
         elif isinstance(fact, facts.DaySealed):
             before = self._version - 1
             if fact.size != before:
                 sheet.wrong("wrong_size", fact.position, size=fact.size, found=before)
         else:
-            self._say("wrong_stream", sheet.stream, fact.position, topic=kind.__name__)
-        if not self._from_ms <= ms < self._to_ms:
-            _other_day(sheet, fact)
-        if sheet.waiting != sheet.lines.count or sheet.serving != sheet.at_windows:
-            _unequal(sheet, fact.position)
+            sheet.wrong("wrong_stream", fact.position, topic=type(fact).__name__)
 
     # ── From day to day ─────────────────────────────────────────────────────
 
@@ -170,6 +163,7 @@ class Reading:
         sheet = self._sheet
         if sheet is None or not self._stream:
             return
+        self.findings.rates.facts += self._version
         close_books(sheet, self._position)
         if goes_on and sheet.closed and not sheet.emergency:
             for id, known in self._bookings.open_on(sheet.day):
@@ -183,8 +177,9 @@ class Reading:
         self._to_ms = max(to_ms, self._to_ms)
 
     def _elsewhere(self, stream: str, version: int, fact: Fact, ms: int) -> None:
-        """A fact that is not of the day: a catalogue, a booking, or in a wrong place."""
+        """A fact that is not of the day: a catalogue, a booking, or misplaced."""
         position = fact.position
+        self.findings.rates.facts += 1
         due = self._versions.get(stream, 0) + 1
         if day_of(stream) is not None:
             what = "no_catalogue" if self._catalogue is None else "day_goes_on"
@@ -219,12 +214,21 @@ class Reading:
         catalogue = self._catalogue = fact.catalogue
         sheet = self._sheet
         if sheet is not None and catalogue.business_date(fact.at) <= sheet.day:
-            _pass_time(sheet, ms - sheet.ms, ms)
+            _pass_time(sheet, ms)
             sheet.publish(catalogue, ms)
             if self._stream:
                 self._lasts(catalogue)
 
     # ── What is wrong ───────────────────────────────────────────────────────
+
+    def _out_of_order(self, stream: str, position: int, ms: int, micros: int) -> None:
+        if position != self._position + 1:
+            due = self._position + 1
+            self._say("position_gap", stream, position, due=due, found=position)
+        if micros % 1000:
+            self._say("not_milliseconds", stream, position)
+        if ms < self._ms:
+            self._say("time_back", stream, position, ms=self._ms - ms)
 
     def _gap(self, stream: str, version: int, due: int, position: int) -> None:
         self._say("version_gap", stream, position, due=due, found=version)
@@ -259,7 +263,9 @@ def _span(catalogue: Catalogue, day: date) -> tuple[int, int]:
     return from_ms, to_ms
 
 
-def _pass_time(sheet: Sheet, passed: int, ms: int) -> None:
+def _pass_time(sheet: Sheet, ms: int) -> None:
+    """Up to this instant everything was as it is."""
+    passed = ms - sheet.ms
     areas = sheet.areas
     areas[0] += passed * sheet.waiting
     areas[1] += passed * sheet.serving

@@ -96,6 +96,7 @@ def read(part: Part) -> Iterator[tuple[str, int, Fact]]:
         LogUnreadable: a row cannot be read.
     """
     after = part.after
+    mine: dict[str, bool] = {}  # Whether a stream is of this hall.
     with _reading(part.path) as log:
         while True:
             page = log.execute(
@@ -105,15 +106,16 @@ def read(part: Part) -> Iterator[tuple[str, int, Fact]]:
             if not page:
                 return
             after = page[-1][4]
-            prefix = part.hall + "/"
             for version, stream, topic, state, _ in page:
-                if not stream.startswith(prefix) or "/" in stream[len(prefix) :]:
-                    continue
-                try:
-                    fact = DECODERS[topic].decode(state)
-                except (ValueError, TypeError, KeyError) as error:
-                    raise _not_ours(part.path, stream, version, error) from None
-                yield stream, version, fact
+                of_hall = mine.get(stream)
+                if of_hall is None:
+                    of_hall = mine[stream] = stream.rpartition("/")[0] == part.hall
+                if of_hall:
+                    try:
+                        fact = DECODERS[topic].decode(state)
+                    except (ValueError, TypeError, KeyError) as error:
+                        raise _not_ours(part.path, stream, version, error) from None
+                    yield stream, version, fact
 
 
 def before(part: Part) -> Before:

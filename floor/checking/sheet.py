@@ -36,34 +36,26 @@ class Ticket:
     came_ms: when it last joined a line; `plain` while it stands where it came.
     """
 
-    __slots__ = (
-        "called_ms", "calls", "came_ms", "defers", "first_called", "id", "item",
-        "kind", "line", "mark", "placed", "plain", "position", "rated",
-        "recalled_ms", "returns", "service_ms", "since", "standing", "state",
-        "taken", "taken_ms", "wait_ms", "window",
-    )  # fmt: skip
+    # Defaults of the class, so that taking a ticket sets only what differs.
+    state = WAITING
+    window = ""
+    placed = False
+    rated = False
+    first_called = 0
+    wait_ms = service_ms = 0
+    calls = returns = defers = 0
+    called_ms = recalled_ms = 0
 
     def __init__(
         self, id: str, item: str, kind: str, due_ms: int, position: int, ms: int
     ) -> None:
         self.id = id
-        self.item = item
-        self.line = item
-        self.kind = kind
-        self.mark = kind  # The kind under which it is weighed.
+        self.item = self.line = item
+        self.kind = self.mark = kind  # The mark is what it is weighed as.
         self.standing: Standing = due_ms, position, id
-        self.placed = False
         self.plain = due_ms == ms
-        self.state = WAITING
-        self.window = ""
         self.since = self.came_ms = self.taken_ms = ms
         self.position = self.taken = position
-        self.first_called = 0
-        self.wait_ms = self.service_ms = 0
-        self.calls = 0
-        self.called_ms = self.recalled_ms = 0
-        self.returns = self.defers = 0
-        self.rated = False
 
 
 class Place:
@@ -120,8 +112,10 @@ class Sheet:
         self.issued: dict[str, int] = {}
         self.gone: set[str] = set()  # Tickets that were called and did not come.
         self.sent = False  # Whether any ticket was ever sent to a window or clerk.
-        #: The window, and the facts of which one must come next, with the reason.
+        #: A fact's position and window, and the facts of which one must follow it.
         self.owed: tuple[int, str, tuple[str, ...]] | None = None
+        #: The ticket that an implied finish has just sent on to its next line.
+        self.aside: Ticket | None = None
         self.waiting = self.serving = self.held = 0
         self.at_windows = 0
         self.areas = [0, 0, 0]  # Integrals of waiting, serving and held.
