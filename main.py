@@ -30,20 +30,19 @@ HALL = HERE / "floor" / "hall.toml"
 RULEBOOK = HERE / "scoring" / "rulebook.toml"
 DEMO = HERE / "demo"
 PORT = 8700
+FORMS = "text", "json", "html"
 URL = f"http://127.0.0.1:{PORT}"
 
+FILE = click.Path(path_type=Path, dir_okay=False)
 log_option = click.option(
     "--log",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     default=HERE / "events.db",
     envvar="JIAOHAO_LOG",
     help="日志文件 The log; made on the first run.",
 )
 hall_option = click.option(
-    "--hall",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=HALL,
-    help="目录文件 The hall's catalogue.",
+    "--hall", type=FILE, default=HALL, help="目录文件 The hall's catalogue."
 )
 url_option = click.option(
     "--url", default=URL, envvar="JIAOHAO_URL", help="服务地址 Where the hall serves."
@@ -182,16 +181,9 @@ def voice(wav: Path | None, url: str, lang: "Lang") -> None:
 
 @main.command()
 @log_option
-@click.option(
-    "--rulebook",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=RULEBOOK,
-    help="考核细则 The rulebook.",
-)
+@click.option("--rulebook", type=FILE, default=RULEBOOK, help="考核细则 The rulebook.")
 @click.option("--as-of", default="", help="截至时刻 The score at this instant (ISO).")
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json", "html"]), default="text"
-)
+@click.option("--format", "form", type=click.Choice(FORMS), default="text")
 @lang_option
 def score(log: Path, rulebook: Path, as_of: str, form: str, lang: "Lang") -> None:
     """千分制考核 The 1000-point assessment of each window, with its evidence."""
@@ -216,7 +208,7 @@ def _score(log: Path, rulebook: Path, as_of: str, form: str, lang: "Lang") -> st
 
 
 @main.command("import")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=FILE)
 @click.option("--map", "map_", type=click.Path(path_type=Path), required=True)
 @click.option("--log", type=click.Path(path_type=Path), required=True)
 def import_(file: Path, map_: Path, log: Path) -> None:
@@ -265,9 +257,16 @@ def digest(log: Path) -> None:
 
 
 @main.command()
-@click.option(
-    "--speed", type=click.FloatRange(1, 2_000), help="倍速 20, or 600 with --once."
-)
+@log_option
+def check(log: Path) -> None:
+    """核对 Whether a log keeps the promises of a hall; exits with 1 if not."""
+    from floor.checking.printed import show
+
+    sys.exit(with_sentences(lambda: show(log, click.echo)))
+
+
+@main.command()
+@click.option("--speed", type=click.FloatRange(1, 2_000), help="倍速 20; --once 600.")
 @click.option("--once", is_flag=True, help="跑完一天即退出 One day, then exit.")
 @port_option
 @click.option("--seed", type=int, default=1, help="随机种子 Seed of the visitors.")

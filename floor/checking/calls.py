@@ -187,9 +187,7 @@ def _because(sheet: Sheet, ticket: Ticket, reach: list[Reach], passed: int) -> s
 
 
 def recalled(sheet: Sheet, fact: facts.TicketRecalled, ms: int) -> None:
-    both = sheet.in_hand(
-        fact.ticket, fact.window, (CALLED,), "not_called", fact.position
-    )
+    both = sheet.in_hand(fact.ticket, fact.window, CALLED, "not_called", fact.position)
     if both is None:
         return
     ticket, _ = both
@@ -204,7 +202,7 @@ def recalled(sheet: Sheet, fact: facts.TicketRecalled, ms: int) -> None:
 
 def undone(sheet: Sheet, fact: facts.CallUndone, ms: int) -> None:
     position = fact.position
-    both = sheet.in_hand(fact.ticket, fact.window, (CALLED,), "not_called", position)
+    both = sheet.in_hand(fact.ticket, fact.window, CALLED, "not_called", position)
     if both is None:
         return
     ticket, place = both
@@ -220,7 +218,7 @@ def undone(sheet: Sheet, fact: facts.CallUndone, ms: int) -> None:
 
 def no_show(sheet: Sheet, fact: facts.NoShowDeclared, ms: int) -> None:
     position = fact.position
-    both = sheet.in_hand(fact.ticket, fact.window, (CALLED,), "not_called", position)
+    both = sheet.in_hand(fact.ticket, fact.window, CALLED, "not_called", position)
     if both is None:
         return
     ticket, place = both
@@ -233,7 +231,7 @@ def no_show(sheet: Sheet, fact: facts.NoShowDeclared, ms: int) -> None:
 
 def started(sheet: Sheet, fact: facts.ServiceStarted, ms: int) -> None:
     position = fact.position
-    both = sheet.in_hand(fact.ticket, fact.window, (CALLED,), "not_called", position)
+    both = sheet.in_hand(fact.ticket, fact.window, CALLED, "not_called", position)
     if both is None:
         return
     ticket, place = both
@@ -246,7 +244,7 @@ def started(sheet: Sheet, fact: facts.ServiceStarted, ms: int) -> None:
 
 def finished(sheet: Sheet, fact: facts.ServiceFinished, ms: int) -> None:
     position = fact.position
-    both = sheet.in_hand(fact.ticket, fact.window, (SERVING,), "not_serving", position)
+    both = sheet.in_hand(fact.ticket, fact.window, SERVING, "not_serving", position)
     sheet.serving -= 1
     if both is None:
         return
@@ -286,7 +284,7 @@ def continued(sheet: Sheet, fact: facts.TicketContinued, ms: int) -> None:
 
 def held(sheet: Sheet, fact: facts.TicketHeld, ms: int) -> None:
     position = fact.position
-    both = sheet.in_hand(fact.ticket, fact.window, (SERVING,), "not_serving", position)
+    both = sheet.in_hand(fact.ticket, fact.window, SERVING, "not_serving", position)
     if both is None:
         return
     ticket, place = both
@@ -323,9 +321,7 @@ def returned(sheet: Sheet, fact: facts.TicketReturned, ms: int) -> None:
 
 def transferred(sheet: Sheet, fact: facts.TicketTransferred, ms: int) -> None:
     position = fact.position
-    both = sheet.in_hand(
-        fact.ticket, fact.window, (CALLED, SERVING), "not_in_hand", position
-    )
+    both = sheet.in_hand(fact.ticket, fact.window, "", "not_in_hand", position)
     if both is None:
         return
     ticket, place = both

@@ -116,15 +116,29 @@ def most_urgent(
     reach: list[Reach], weights: Weights, at_ms: int
 ) -> tuple[Urgency, str] | None:
     """The ticket that must be called now; one of them, where two have one standing."""
-    best: tuple[Urgency, str] | None = None
+    best: Urgency | None = None
+    next_id = ""
+    of = weights.of
     for _, by_kind, weight in reach:
         for kind, tickets in by_kind.items():
-            if tickets:
-                head = tickets[0]
-                urgency = weights.urgency(kind, head, at_ms, weight)
-                if best is None or urgency > best[0]:
-                    best = urgency, head[2]
-    return best
+            if not tickets:
+                continue
+            # As in `Weights.urgency`, written out: this runs for each head of a line.
+            due_ms, turn, id = tickets[0]
+            rank, rate, credit_ms = of[kind]
+            value = rate * (at_ms - due_ms) + credit_ms
+            if value > 0:
+                value *= weight
+            if (
+                best is None
+                or value > best[1]
+                or rank > best[0]
+                or (value == best[1] and rank == best[0])
+            ):
+                urgency = rank, value, -due_ms, -turn
+                if best is None or urgency > best:
+                    best, next_id = urgency, id
+    return None if best is None else (best, next_id)
 
 
 def oldest(reach: list[Reach]) -> Standing | None:

@@ -189,13 +189,22 @@ class Sheet:
         return place
 
     def in_hand(
-        self, id: str, window: str, states: tuple[str, ...], what: str, position: int
+        self, id: str, window: str, state: str, what: str, position: int
     ) -> tuple[Ticket, Place] | None:
-        """A ticket and the window that has it in hand, as both must tell it."""
-        ticket, place = self.ticket(id, position), self.place(window, position)
+        """A ticket and the window that has it in hand, as both must tell it.
+
+        state: called or serving; empty for either.
+        """
+        ticket, place = self.tickets.get(id), self.places.get(window)
         if ticket is None or place is None:
+            self.ticket(id, position)
+            self.place(window, position)
             return None
-        if ticket.state not in states or ticket.window != window or place.ticket != id:
+        if (
+            place.ticket != id
+            or ticket.window != window
+            or ticket.state not in ((state,) if state else (CALLED, SERVING))
+        ):
             self.wrong(
                 what, position, ticket.position,
                 ticket=id, window=window, state=ticket.state,
@@ -221,8 +230,9 @@ class Sheet:
         ticket.since = ms
 
     def turn(self, ticket: Ticket, state: str, ms: int, position: int) -> None:
-        self.leave(ticket, ms)
-        ticket.state, ticket.position = state, position
+        if ticket.state != CALLED:  # Whose time is in no sum.
+            self.leave(ticket, ms)
+        ticket.state, ticket.position, ticket.since = state, position, ms
         if state == SERVING:
             self.at_windows += 1
 
