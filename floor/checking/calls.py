@@ -315,6 +315,7 @@ def returned(sheet: Sheet, fact: facts.TicketReturned, ms: int) -> None:
     sheet.let_go(place, ticket, ms)
     sheet.serving += 1
     sheet.turn(ticket, SERVING, ms, position)
+    ticket.window = place.id
     place.turn(SERVING, ms)
     place.ticket = ticket.id
 

@@ -224,7 +224,9 @@ class Sheet:
             self.sums[1] += spent
             ticket.service_ms += spent
             self.at_windows -= 1
-            self.places[ticket.window].services_ms += spent
+            place = self.places.get(ticket.window)
+            if place is not None:
+                place.services_ms += spent
         elif ticket.state == HELD:
             self.sums[2] += spent
         ticket.since = ms

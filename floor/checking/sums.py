@@ -112,7 +112,7 @@ def _slips_in(calls: list[int]) -> list[int]:
         place = bisect_left(later, call)
         slips.append(place)
         later.insert(place, call)
-    return slips
+    return slips[::-1]
 
 
 def _skips_in(calls: list[int]) -> list[int]:

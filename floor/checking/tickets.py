@@ -32,7 +32,8 @@ def checked_in(
     """A booking became a ticket, due at this millisecond; late ones are walk-ins."""
     item = _item(sheet, fact.item, fact.position)
     kind = "normal" if fact.late else "appointment"
-    booked = not fact.late
+    # A release that knew no due time numbered all tickets of an item alike.
+    booked = not fact.late and fact.due_at is not None
     _join(sheet, fact.ticket, item, booked, fact.item, kind, due, fact.position, ms)
 
 
