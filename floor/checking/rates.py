@@ -95,6 +95,10 @@ class Rates(msgspec.Struct, kw_only=True):
         return {
             "waited": _share(self.waited, self.called),
             "mean_wait_s": _share(self.waited_ms, self.called * 1000),
+            "waited_at_all": _share(self.waited + self.left, self.called + self.left),
+            "mean_wait_at_all_s": _share(
+                self.waited_ms + self.left_ms, (self.called + self.left) * 1000
+            ),
             "left": _share(self.left, self.tickets),
             "overtaking": _share(self.overtaking, self.calls),
             "slipped": _share(self.slipped, self.called),
