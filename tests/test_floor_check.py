@@ -392,6 +392,19 @@ def test_facts_in_another_stream_are_found() -> None:
     assert whats(corrupt.renumbered(told)) == {"day_goes_on"}
 
 
+def test_a_fact_dated_after_its_day_is_found() -> None:
+    """Only what closes a day that was left open comes later than the day."""
+    entries = log(0)
+    fact = entries[-1].fact
+    later = new(fact, at=fact.at + timedelta(days=1))
+    found = check_log(put(entries, len(entries) - 1, later)).violations
+    assert [named(violation) for violation in found] == [("wrong_stream", len(entries))]
+    closed = {e.fact.reason for e in entries if isinstance(e.fact, T.HallClosed)}
+    assert "day_change" in closed | {
+        e.fact.reason for e in log(1) if isinstance(e.fact, T.HallClosed)
+    }
+
+
 def test_a_log_without_a_catalogue_is_found() -> None:
     assert "no_catalogue" in whats(corrupt.renumbered(
         [(entry.stream, entry.fact) for entry in log(0)[1:]]

@@ -83,6 +83,9 @@ def _judge(
     sheet: Sheet, fact: facts.TicketCalled, ticket: Ticket, place: Place, ms: int
 ) -> None:
     """Whether this ticket was the one to be called, and what is said of it true."""
+    if _plainly_first(sheet, fact, ticket, place):
+        sheet.aside = None
+        return
     verdict = _verdict(sheet, fact, ticket, place, ms)
     aside = sheet.aside
     if verdict and aside is not None and aside is not ticket:
@@ -101,6 +104,35 @@ def _judge(
         sheet.rates.overtaking += 1
     if not fact.because:
         sheet.rates.unexplained += 1
+
+
+def _plainly_first(
+    sheet: Sheet, fact: facts.TicketCalled, ticket: Ticket, place: Place
+) -> bool:
+    """The usual case at a glance: age alone decides, and nobody has waited longer."""
+    if (
+        fact.because != "first"
+        or fact.passed
+        or ticket.placed
+        or ticket.line != ticket.item
+        or not place.even
+        or not sheet.weights.plain
+        or fact.policy != sheet.weights.name
+    ):
+        return False
+    standing = ticket.standing
+    if standing[0] < ticket.taken_ms and not ticket.returns:
+        return False
+    found = False
+    for _, by_kind, _ in sheet.reach(place):
+        for tickets in by_kind.values():
+            if tickets:
+                head = tickets[0]
+                if head is standing:
+                    found = True
+                elif head[0] <= standing[0] and head[:2] <= standing[:2]:
+                    return False  # Or as long: then it takes a closer look.
+    return found
 
 
 Verdict = list[tuple[str, tuple[int, ...], dict[str, object]]]

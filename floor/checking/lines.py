@@ -84,8 +84,13 @@ class Lines:
         self, line: str, place: int, weights: Weights, at_ms: int
     ) -> tuple[str, Standing] | None:
         """Whoever has so many of the line ahead; None when there are not so many."""
+        if place < 0:
+            return None
         by_kind = {kind: kept for kind, kept in self.of.get(line, {}).items() if kept}
-        if not 0 <= place < sum(map(len, by_kind.values())):
+        if len(by_kind) == 1:
+            ((kind, kept),) = by_kind.items()
+            return (kind, kept[place]) if place < len(kept) else None
+        if place >= sum(map(len, by_kind.values())):
             return None
         nth = dict.fromkeys(by_kind, 0)
         while True:  # One step for each of those ahead.

@@ -85,7 +85,7 @@ class Reading:
         self._commands: set[str] = set()
         self._stream = ""
         self._version = 0
-        self._from_ms = self._to_ms = 0  # The business day, as the catalogue has it.
+        self._to_ms = 0  # When the business day ends, as the catalogue has it.
         self._sheet: Sheet | None = None
 
     def take(self, stream: str, version: int, fact: Fact) -> None:
@@ -111,8 +111,13 @@ class Reading:
         sheet = self._sheet
         assert sheet is not None, "A day's stream has a sheet."
         # Time passes, it happens, and then all must agree.
-        if ms != sheet.ms:
-            _pass_time(sheet, ms)
+        passed = ms - sheet.ms
+        if passed:
+            areas = sheet.areas
+            areas[0] += passed * sheet.waiting
+            areas[1] += passed * sheet.serving
+            areas[2] += passed * sheet.held
+            sheet.ms = ms
         if sheet.owed is not None:
             _paid(sheet, fact)
         check = CHECKS.get(type(fact))
@@ -120,7 +125,7 @@ class Reading:
             check(sheet, fact, ms)
         else:
             self._seldom(sheet, fact, ms)
-        if not self._from_ms <= ms < self._to_ms:
+        if ms >= self._to_ms:
             _other_day(sheet, fact)
         if sheet.waiting != sheet.lines.count or sheet.serving != sheet.at_windows:
             _unequal(sheet, position)
@@ -155,7 +160,7 @@ class Reading:
         self._bookings.forget(day)
         self._stream, self._version = stream, 0
         self._sheet = Sheet(stream, day, self._catalogue, ms, self.findings)
-        self._from_ms = self._to_ms = 0
+        self._to_ms = 0
         self._lasts(self._catalogue)
         return True
 
@@ -170,11 +175,13 @@ class Reading:
                 sheet.wrong("never_missed", known.position, booking=id)
 
     def _lasts(self, catalogue: Catalogue) -> None:
-        """The instants of the business day; of two catalogues, what either says."""
+        """Until when the business day lasts; of two catalogues, the later end.
+
+        Its beginning is no bound: a clock that is put back before the day has a fact
+        makes the first ones a little older than the day.
+        """
         assert self._sheet is not None, "A day that lasts has begun."
-        from_ms, to_ms = _span(catalogue, self._sheet.day)
-        self._from_ms = min(from_ms, self._from_ms or from_ms)
-        self._to_ms = max(to_ms, self._to_ms)
+        self._to_ms = max(self._to_ms, _end_ms(catalogue, self._sheet.day))
 
     def _elsewhere(self, stream: str, version: int, fact: Fact, ms: int) -> None:
         """A fact that is not of the day: a catalogue, a booking, or misplaced."""
@@ -214,7 +221,6 @@ class Reading:
         catalogue = self._catalogue = fact.catalogue
         sheet = self._sheet
         if sheet is not None and catalogue.business_date(fact.at) <= sheet.day:
-            _pass_time(sheet, ms)
             sheet.publish(catalogue, ms)
             if self._stream:
                 self._lasts(catalogue)
@@ -252,25 +258,11 @@ def quarter_of(day: date) -> str:
     return f"{day.year:04d}-Q{(day.month + 2) // 3}"
 
 
-def _span(catalogue: Catalogue, day: date) -> tuple[int, int]:
-    """From when to when a business day lasts, in milliseconds since 1970."""
+def _end_ms(catalogue: Catalogue, day: date) -> int:
+    """When a business day ends, in milliseconds since 1970."""
     hour, minute = catalogue.hours.day_starts.split(":")
     starts = datetime.combine(day, time(int(hour), int(minute)), catalogue.zone)
-    ends = starts + timedelta(days=1)
-    from_ms, to_ms = (
-        (edge.astimezone(UTC) - EPOCH) // MILLISECOND for edge in (starts, ends)
-    )
-    return from_ms, to_ms
-
-
-def _pass_time(sheet: Sheet, ms: int) -> None:
-    """Up to this instant everything was as it is."""
-    passed = ms - sheet.ms
-    areas = sheet.areas
-    areas[0] += passed * sheet.waiting
-    areas[1] += passed * sheet.serving
-    areas[2] += passed * sheet.held
-    sheet.ms = ms
+    return ((starts + timedelta(days=1)).astimezone(UTC) - EPOCH) // MILLISECOND
 
 
 def _paid(sheet: Sheet, fact: Fact) -> None:

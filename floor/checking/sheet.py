@@ -234,7 +234,9 @@ class Sheet:
     def turn(self, ticket: Ticket, state: str, ms: int, position: int) -> None:
         if ticket.state != CALLED:  # Whose time is in no sum.
             self.leave(ticket, ms)
-        ticket.state, ticket.position, ticket.since = state, position, ms
+        ticket.state = state
+        ticket.position = position
+        ticket.since = ms
         if state == SERVING:
             self.at_windows += 1
 

@@ -14,8 +14,10 @@ from floor.checking.sheet import (
 
 def taken(sheet: Sheet, fact: facts.TicketTaken, ms: int) -> None:
     position = fact.position
-    item = _item(sheet, fact.item, position)
-    if item is not None and item.paused:
+    item = sheet.items.get(fact.item)
+    if item is None:
+        sheet.wrong("unknown_item", position, item=fact.item)
+    elif item.paused:
         sheet.wrong("item_paused", position, item=item.id)
     if fact.ground:
         _ground(sheet, fact)

@@ -1,5 +1,6 @@
 """The check of a whole log: in one go, or its days spread over processes."""
 
+import gc
 import multiprocessing
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -72,7 +73,10 @@ def _last(parts: list[rows.Part]) -> list[bool]:
 def _spread(parts: list[rows.Part], processes: int) -> Iterator[Findings]:
     """The findings of all parts in order, some parts at a time in other processes."""
     spawn = multiprocessing.get_context("spawn")  # A fork would copy open files.
-    with ProcessPoolExecutor(processes, mp_context=spawn) as pool:
+    # What a part makes refers to nothing in a circle, so nobody need look for circles.
+    with ProcessPoolExecutor(
+        processes, mp_context=spawn, initializer=gc.disable
+    ) as pool:
         jobs = zip(parts, _last(parts), strict=True)
         running: list[Future[Findings]] = [
             pool.submit(_part, part, last) for part, last in islice(jobs, AHEAD_MAX)
