@@ -212,6 +212,13 @@ def because_of(day: Day, fact: Fact) -> tuple[list[Fact], int] | None:
     return [new(fact, because="kind" if because == "first" else "first")], 0
 
 
+def unexplained(day: Day, fact: Fact) -> tuple[list[Fact], int] | None:
+    """A call says nothing, although others of the day did."""
+    if not isinstance(fact, facts.TicketCalled) or day.version < 200:
+        return None
+    return [new(fact, because="")], 0
+
+
 def passed_one_more(day: Day, fact: Fact) -> tuple[list[Fact], int] | None:
     if not isinstance(fact, facts.TicketCalled):
         return None

@@ -138,7 +138,7 @@ class Crowd:
         self.note(facts.DeviceLost(at=self.now, device="led-3"))
         acts: list[tuple[Callable[[], object], float]] = [
             (self.take, 5), (self.work, 14), (self.window, 1), (self.book, 0.5),
-            (self.come, 1), (self.leave, 0.7), (self.rate, 1), (self.desk, 0.1),
+            (self.come, 0.3), (self.leave, 0.7), (self.rate, 1), (self.desk, 0.1),
         ]  # fmt: skip
         if calm:
             acts = [(self.take, 3), (self.work, 14), (self.window, 0.1),
@@ -202,9 +202,7 @@ class Crowd:
             keys = [commands.StartService(**at)] * 8
             keys += [commands.RecallTicket(**at)] * 3
             keys += [commands.DeclareNoShow(**at)] * 3
-            keys += [self._transfer(window)]
-            if self._alive(place.ticket):
-                keys += [commands.UndoCall(**at)]
+            keys += [commands.UndoCall(**at), self._transfer(window)]
         elif place.state == "serving":
             keys = [commands.FinishService(**at)] * 6
             keys += [commands.CallNext(**at)] * 3
@@ -278,20 +276,7 @@ class Crowd:
                 self.press(commands.AbandonTicket(ticket=ticket))
         for ticket in self._some("no_show", 1):
             place = self.chance.choice([None, None, 0, 1, -1])
-            if self._alive(ticket):
-                self.press(commands.RequeueTicket(ticket=ticket, place=place))
-
-    def _alive(self, ticket: str) -> bool:
-        """Whether the ticket's line has not gone with its window or clerk.
-
-        Coming back to such a line is a known fault (tests/test_floor_check_found.py).
-        """
-        day = self.draft.day
-        kind, _, id = day.tickets[ticket].line.partition(":")
-        if not id:
-            return True
-        there = [p for p in day.places.values() if p.state != "closed"]
-        return any(id == (p.id if kind == "window" else p.clerk) for p in there)
+            self.press(commands.RequeueTicket(ticket=ticket, place=place))
 
     def rate(self) -> None:
         for ticket in self._some("served", 1):

@@ -300,11 +300,9 @@ def test_the_pool_is_not_asked_for_a_short_log(
     assert check(written(tmp_path / "events.db", week())).violations == []
 
 
-# ── Faults of the rules that the check found; each mark goes with its fault ─────────
+# ── Faults of the rules that the check found ────────────────────────────────────────
 
 
-@pytest.mark.impossible
-@pytest.mark.xfail(strict=True, reason="A line of a window is gone with the window.")
 def test_a_call_is_taken_back_after_the_clerk_moved() -> None:
     floor = sent_to_window_2()
     floor.play(
@@ -317,8 +315,6 @@ def test_a_call_is_taken_back_after_the_clerk_moved() -> None:
     assert floor.day.tickets["A001"].state == "waiting"
 
 
-@pytest.mark.impossible
-@pytest.mark.xfail(strict=True, reason="Nobody calls from the line of a closed window.")
 def test_whoever_comes_back_when_the_window_is_closed_is_called_elsewhere() -> None:
     floor = sent_to_window_2()
     floor.play(
@@ -347,7 +343,6 @@ def sent_to_window_2() -> FloorDay:
     return floor
 
 
-@pytest.mark.xfail(strict=True, reason="The next day blames them all the same.")
 def test_nobody_has_missed_an_appointment_when_the_hall_had_to_be_left() -> None:
     crowd = Crowd(1)
     crowd.catalogue = load_catalogue(SAMPLE)

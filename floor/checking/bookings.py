@@ -90,13 +90,11 @@ def cancelled(
 def missed(sheet: Sheet, fact: facts.AppointmentMissed, bookings: Bookings) -> None:
     """Nobody came, and the day is over; not when the hall had to be left."""
     known = _still_open(sheet, fact.booking, fact.position, bookings)
-    if known is not None and known.day >= sheet.day:
+    if known is not None:
         what = ""
-        if known.day > sheet.day:
-            # On a day without any other fact, nobody closed the hall.
-            over = sheet.catalogue.business_date(fact.at) > known.day
-            what = "" if over else "booking_day"
-        elif not sheet.closed:
+        if known.day != sheet.day:
+            what = "booking_day"
+        elif not sheet.closed or fact.at < known.slot_at:
             what = "missed_open"
         elif sheet.emergency:
             what = "missed_emergency"
@@ -126,11 +124,9 @@ def checked_in(
 def _as_booked(sheet: Sheet, fact: facts.AppointmentCheckedIn, known: Booking) -> None:
     rules = sheet.catalogue.booking
     late = fact.at > known.slot_at + timedelta(seconds=rules.grace_s)
-    due_at = (
-        fact.at - timedelta(seconds=rules.late_credit_s)
-        if late
-        else known.slot_at - timedelta(seconds=rules.early_s)
-    )
+    due_at = known.slot_at - timedelta(seconds=rules.early_s)
+    if late:
+        due_at = max(due_at, fact.at - timedelta(seconds=rules.late_credit_s))
     if known.day != sheet.day:
         sheet.wrong(
             "booking_day", fact.position, known.position,

@@ -1,7 +1,7 @@
 """Calls and what follows them at a window; who should have been called instead."""
 
 from floor import facts
-from floor.checking.lines import Reach, before, most_urgent, oldest
+from floor.checking.lines import Reach, Standing, before, most_urgent, oldest
 from floor.checking.rates import LATE_MS
 from floor.checking.sheet import (
     CALLED,
@@ -16,7 +16,6 @@ from floor.checking.sheet import (
     Ticket,
 )
 from floor.checking.tickets import absent
-from floor.practice import BACK
 
 BY_HAND = "by_hand"
 
@@ -84,7 +83,7 @@ def _judge(
 ) -> None:
     """Whether this ticket was the one to be called, and what is said of it true."""
     if _plainly_first(sheet, fact, ticket, place):
-        sheet.aside = None
+        sheet.aside, sheet.explained = None, True
         return
     verdict = _verdict(sheet, fact, ticket, place, ms)
     aside = sheet.aside
@@ -102,7 +101,9 @@ def _judge(
         sheet.rates.by_hand += 1
     if fact.passed:
         sheet.rates.overtaking += 1
-    if not fact.because:
+    if fact.because:
+        sheet.explained = True
+    else:
         sheet.rates.unexplained += 1
 
 
@@ -121,7 +122,7 @@ def _plainly_first(
     ):
         return False
     standing = ticket.standing
-    if standing[0] < ticket.taken_ms and not ticket.returns:
+    if standing[0] < ticket.taken_ms:
         return False
     found = False
     for _, by_kind, _ in sheet.reach(place):
@@ -130,8 +131,8 @@ def _plainly_first(
                 head = tickets[0]
                 if head is standing:
                     found = True
-                elif head[0] <= standing[0] and head[:2] <= standing[:2]:
-                    return False  # Or as long: then it takes a closer look.
+                elif head < standing:
+                    return False
     return found
 
 
@@ -144,29 +145,31 @@ def _verdict(
     """What is wrong with a call: the sentence, the facts that show it, its words."""
     words: dict[str, object]
     reach = sheet.reach(place)
-    mine = next((one for one in reach if one[0] == ticket.line), None)
-    if mine is None:
+    if not any(one[0] == ticket.line for one in reach):
         words = {"line": ticket.line, "window": place.id}
         return [("not_eligible", (ticket.position,), words)]
     standing = ticket.standing
-    best = ""
+    head: Standing | None = standing
     if fact.policy == BY_HAND:
-        passed, because = before([mine], standing), BY_HAND
+        passed, because = before(reach, standing), BY_HAND
     elif fact.policy != sheet.weights.name:
         words = {"found": sheet.weights.name, "policy": fact.policy}
         return [("wrong_policy", (), words)]
     elif sheet.weights.plain and place.even:
-        best, passed = _oldest_is(reach, mine, ticket), 0
-        because = _because(sheet, ticket, reach, passed)
+        head, passed = oldest(reach), 0
+        because = _because(sheet, ticket, reach, passed, ms)
     else:
-        best = _urgent_is(sheet, ticket, reach, mine, ms)
+        head = most_urgent(reach, sheet.weights, ms)
         passed = before(reach, standing)
-        because = _because(sheet, ticket, reach, passed)
-    if best:
-        return [("not_next", (sheet.tickets[best].position,), {"best": best})]
+        because = _because(sheet, ticket, reach, passed, ms)
+    # A release that did not say why had its own order of those put in front.
+    if not fact.because and not sheet.explained:
+        return []
+    if head is not standing:
+        assert head is not None, "The ticket itself waits in one of these lines."
+        best = sheet.tickets[head[3]]
+        return [("not_next", (best.position,), {"best": best.id})]
     verdict: Verdict = []
-    if not fact.because:  # A release that did not say why.
-        return verdict
     if fact.because != because:
         words = {"found": because, "because": fact.because}
         verdict.append(("wrong_because", (), words))
@@ -175,47 +178,19 @@ def _verdict(
     return verdict
 
 
-def _oldest_is(reach: list[Reach], mine: Reach, ticket: Ticket) -> str:
-    """Where age alone decides: the ticket that was next instead; empty for this one."""
-    best = oldest(reach)
-    assert best is not None, "The ticket itself waits in one of these lines."
-    standing = ticket.standing
-    if standing[:2] != best[:2]:
-        return best[2]
-    head = mine[1][ticket.mark][0]
-    return "" if standing == head else head[2]
-
-
-def _urgent_is(
-    sheet: Sheet, ticket: Ticket, reach: list[Reach], mine: Reach, ms: int
+def _because(
+    sheet: Sheet, ticket: Ticket, reach: list[Reach], passed: int, ms: int
 ) -> str:
-    """By the policy in force: the ticket that was next instead; empty for this one."""
-    urgent = most_urgent(reach, sheet.weights, ms)
-    assert urgent is not None, "The ticket itself waits in one of these lines."
-    if sheet.weights.urgency(ticket.mark, ticket.standing, ms, mine[2]) != urgent[0]:
-        return urgent[1]
-    head = mine[1][ticket.mark][0]
-    return "" if ticket.standing == head else head[2]
-
-
-def _because(sheet: Sheet, ticket: Ticket, reach: list[Reach], passed: int) -> str:
     if ticket.placed:
         return "placed"
     if ticket.line != ticket.item:
         return "sent"
     if not passed:
-        booked = ticket.standing[0] < ticket.taken_ms and not ticket.returns
-        return "booked" if booked else "first"
-    worth = sheet.weights.of
-    for _, by_kind, _ in reach:
-        for kind, tickets in by_kind.items():
-            if (
-                tickets
-                and worth[kind] != worth[ticket.mark]
-                and tickets[0][:2] < ticket.standing[:2]
-            ):
-                return "kind"
-    return "weight"
+        return "booked" if ticket.standing[0] < ticket.taken_ms else "first"
+    # By its kind, unless it would not have been next but for what its item weighs.
+    unweighted = [(line, by_kind, 1) for line, by_kind, _ in reach]
+    by_kind_alone = most_urgent(unweighted, sheet.weights, ms) is ticket.standing
+    return "kind" if by_kind_alone else "weight"
 
 
 def recalled(sheet: Sheet, fact: facts.TicketRecalled, ms: int) -> None:
@@ -238,7 +213,8 @@ def undone(sheet: Sheet, fact: facts.CallUndone, ms: int) -> None:
     if both is None:
         return
     ticket, place = both
-    if ms - ticket.called_ms > sheet.calling.undo_s * 1000:
+    undo_ms = sheet.calling.undo_s * 1000
+    if not undo_ms or ms - ticket.called_ms > undo_ms:
         sheet.wrong("undone_too_late", position, ticket.position, ticket=ticket.id)
     sheet.waiting += 1
     sheet.let_go(place, ticket, ms)
@@ -309,7 +285,7 @@ def continued(sheet: Sheet, fact: facts.TicketContinued, ms: int) -> None:
     sheet.waiting += 1
     ticket.item = fact.item
     sheet.leave(ticket, ms)
-    sheet.wait_at(ticket, fact.item, BACK, ms, position)
+    sheet.rejoin(ticket, fact.item, ms, position)
     if sheet.owed is not None:
         sheet.aside = ticket
 
@@ -363,8 +339,11 @@ def transferred(sheet: Sheet, fact: facts.TicketTransferred, ms: int) -> None:
     sheet.waiting += 1
     ticket.item = fact.item
     sheet.leave(ticket, ms)
-    sheet.wait_at(ticket, line, 0 if fact.front else BACK, ms, position)
-    ticket.placed = fact.front
+    if fact.front:
+        sheet.put(ticket, line, 0, ms, position)
+        ticket.placed = True
+    else:
+        sheet.rejoin(ticket, line, ms, position)
     ticket.plain = False
 
 

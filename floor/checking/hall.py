@@ -46,8 +46,7 @@ def closed(sheet: Sheet, fact: facts.HallClosed, ms: int) -> None:
     for place in sheet.places.values():
         if place.state != OVER:
             vacate(place, ms)
-    if sheet.emergency:
-        sheet.owed = fact.position, "", ("OutageDeclared",)
+    sheet.closed_at = fact.at
 
 
 def reopened(sheet: Sheet, fact: facts.HallReopened, ms: int) -> None:

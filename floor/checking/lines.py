@@ -4,17 +4,24 @@ A ticket stands in one line, under one kind, in the order of (due time, turn). S
 lists are enough: the next of a window is the head of one of them.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Iterator
+from heapq import merge
+from itertools import islice
 
 from floor.practice import CallPolicy
 
-#: Due time in milliseconds, the position that gave the place, the ticket.
-Standing = tuple[int, int, str]
+#: Due time in milliseconds, the position that gave the place, the positions that put
+#: tickets before that one, and the ticket. No two tickets stand at the same place.
+Standing = tuple[int, int, tuple[int, ...], str]
 #: The tickets of a line by the kind under which they are weighed.
 ByKind = dict[str, list[Standing]]
-#: Rank, urgency in milliseconds, and the standing reversed; the greatest goes first.
-Urgency = tuple[int, int, int, int]
+#: The kind under which a ticket is weighed, and where it stands.
+Placed = tuple[str, Standing]
+#: Rank and urgency, both negative, and the standing; the least goes first.
+Urgency = tuple[int, int, Standing]
+#: Ends the way to a place: whoever was put before a ticket sorts before it.
+LAST = 1 << 62
 #: A line that a window may call from: its name, the tickets, the weight there.
 Reach = tuple[str, ByKind, int]
 
@@ -40,7 +47,7 @@ class Weights:
         """How urgent a ticket is. A weight counts only once its time has come."""
         rank, rate, credit_ms = self.of[kind]
         value = rate * (at_ms - standing[0]) + credit_ms
-        return rank, value * weight if value > 0 else value, -standing[0], -standing[1]
+        return -rank, -(value * weight if value > 0 else value), standing
 
 
 class Lines:
@@ -55,22 +62,20 @@ class Lines:
         return self.of.setdefault(line, {})
 
     def add(self, line: str, kind: str, standing: Standing) -> None:
-        """Stand behind all who are due before, and before whoever is due the same."""
+        """Stand behind all who stand before."""
         self.count += 1
         tickets = self.of.setdefault(line, {}).setdefault(kind, [])
-        if not tickets or tickets[-1][:2] < standing[:2]:
+        if not tickets or tickets[-1] < standing:
             tickets.append(standing)
         else:
-            tickets.insert(bisect_left(tickets, standing[:2]), standing)
+            insort(tickets, standing)
 
     def remove(self, line: str, kind: str, standing: Standing) -> None:
         self.count -= 1
         tickets = self.of[line][kind]
-        if tickets[0] == standing:
-            del tickets[0]
-            return
-        place = bisect_left(tickets, standing[:2])
-        del tickets[tickets.index(standing, place)]
+        place = 0 if tickets[0] == standing else bisect_left(tickets, standing)
+        assert tickets[place] == standing, "Each ticket is where it stands."
+        del tickets[place]
 
     def dissolve(self, line: str) -> Iterator[tuple[str, Standing]]:
         """Empty a line; gives who stood there, by kind."""
@@ -78,79 +83,80 @@ class Lines:
         stood = [(kind, one) for kind, tickets in by_kind.items() for one in tickets]
         by_kind.clear()
         self.count -= len(stood)
-        yield from sorted(stood, key=lambda one: one[1][:2])
+        yield from sorted(stood, key=lambda one: one[1])
 
     def at_place(
-        self, line: str, place: int, weights: Weights, at_ms: int
-    ) -> tuple[str, Standing] | None:
-        """Whoever has so many of the line ahead; None when there are not so many."""
-        if place < 0:
-            return None
-        by_kind = {kind: kept for kind, kept in self.of.get(line, {}).items() if kept}
-        if len(by_kind) == 1:
-            ((kind, kept),) = by_kind.items()
-            return (kind, kept[place]) if place < len(kept) else None
-        if place >= sum(map(len, by_kind.values())):
-            return None
-        nth = dict.fromkeys(by_kind, 0)
-        while True:  # One step for each of those ahead.
-            heads = [
-                (weights.urgency(kind, by_kind[kind][n], at_ms, 1), kind)
-                for kind, n in nth.items()
-                if n < len(by_kind[kind])
-            ]
-            kind = max(heads)[1]
-            if not place:
-                return kind, by_kind[kind][nth[kind]]
-            nth[kind] += 1
-            place -= 1
+        self, line: str, place: int, own: Placed, weights: Weights, at_ms: int
+    ) -> Placed:
+        """Where a ticket stands that so many of the line are to stay ahead of.
+
+        Only those who are due count; -1 is behind all of them. Whoever would come
+        forward again by its kind stands under the kind of the last one ahead.
+        """
+        by_kind = self.of.get(line, {})
+        if weights.plain:  # Age alone decides: all who are due go before `own`.
+            in_order = merge(*by_kind.values())
+            behind = next(islice(in_order, place, None), None) if place >= 0 else None
+            if behind is None or behind[0] > at_ms:
+                return own
+            kind = next(k for k, tickets in by_kind.items() if behind in tickets)
+            return kind, _before(behind, own[1])
+        due = [
+            (weights.urgency(kind, one, at_ms, 1), kind)
+            for kind, tickets in by_kind.items()
+            for one in tickets
+            if one[0] <= at_ms
+        ]
+        due.sort()
+        if 0 <= place < len(due):
+            (_, _, behind), kind = due[place]
+            return kind, _before(behind, own[1])
+        if not due or due[-1][0] < weights.urgency(*own, at_ms, 1):
+            return own
+        return due[-1][1], own[1]
+
+
+def _before(behind: Standing, own: Standing) -> Standing:
+    """Directly before another, and behind all who were put there earlier."""
+    due_ms, turn, path, _ = behind
+    return due_ms, turn, (*path[:-1], own[1], LAST), own[3]
 
 
 def before(reach: list[Reach], standing: Standing) -> int:
     """How many of these lines have been due longer than this standing."""
-    due_turn = standing[:2]
     passed = 0
     for _, by_kind, _ in reach:
         for tickets in by_kind.values():
-            if tickets and tickets[0][:2] < due_turn:
-                passed += bisect_left(tickets, due_turn)
+            if tickets and tickets[0] < standing:
+                passed += bisect_left(tickets, standing)
     return passed
 
 
-def most_urgent(
-    reach: list[Reach], weights: Weights, at_ms: int
-) -> tuple[Urgency, str] | None:
-    """The ticket that must be called now; one of them, where two have one standing."""
+def most_urgent(reach: list[Reach], weights: Weights, at_ms: int) -> Standing | None:
+    """The one that must be called now."""
     best: Urgency | None = None
-    next_id = ""
     of = weights.of
     for _, by_kind, weight in reach:
         for kind, tickets in by_kind.items():
             if not tickets:
                 continue
             # As in `Weights.urgency`, written out: this runs for each head of a line.
-            due_ms, turn, id = tickets[0]
+            head = tickets[0]
             rank, rate, credit_ms = of[kind]
-            value = rate * (at_ms - due_ms) + credit_ms
+            value = rate * (at_ms - head[0]) + credit_ms
             if value > 0:
                 value *= weight
-            if (
-                best is None
-                or value > best[1]
-                or rank > best[0]
-                or (value == best[1] and rank == best[0])
-            ):
-                urgency = rank, value, -due_ms, -turn
-                if best is None or urgency > best:
-                    best, next_id = urgency, id
-    return None if best is None else (best, next_id)
+            urgency = -rank, -value, head
+            if best is None or urgency < best:
+                best = urgency
+    return None if best is None else best[2]
 
 
 def oldest(reach: list[Reach]) -> Standing | None:
-    """The head that has been due longest; one of them, where two have one standing."""
+    """The head that has been due longest."""
     best: Standing | None = None
     for _, by_kind, _ in reach:
         for tickets in by_kind.values():
-            if tickets and (best is None or tickets[0][:2] < best[:2]):
+            if tickets and (best is None or tickets[0] < best):
                 best = tickets[0]
     return best

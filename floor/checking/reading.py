@@ -170,9 +170,12 @@ class Reading:
             return
         self.findings.rates.facts += self._version
         close_books(sheet, self._position)
-        if goes_on and sheet.closed and not sheet.emergency:
+        closed_at = sheet.closed_at
+        if goes_on and closed_at and sheet.closed and not sheet.emergency:
             for id, known in self._bookings.open_on(sheet.day):
-                sheet.wrong("never_missed", known.position, booking=id)
+                # Whoever met a closed hall, or an item that is gone, missed nothing.
+                if known.slot_at <= closed_at and known.item in sheet.items:
+                    sheet.wrong("never_missed", known.position, booking=id)
 
     def _lasts(self, catalogue: Catalogue) -> None:
         """Until when the business day lasts; of two catalogues, the later end.

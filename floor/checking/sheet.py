@@ -12,7 +12,7 @@ from typing import Final
 
 from floor.catalogue import Catalogue, Item, Window
 from floor.checking.findings import Findings
-from floor.checking.lines import Lines, Reach, Standing, Weights
+from floor.checking.lines import LAST, Lines, Placed, Reach, Standing, Weights
 
 WAITING: Final = "waiting"
 CALLED: Final = "called"
@@ -52,7 +52,7 @@ class Ticket:
         self.id = id
         self.item = self.line = item
         self.kind = self.mark = kind  # The mark is what it is weighed as.
-        self.standing: Standing = due_ms, position, id
+        self.standing: Standing = due_ms, position, (LAST,), id
         self.plain = due_ms == ms
         self.since = self.came_ms = self.taken_ms = ms
         self.position = self.taken = position
@@ -105,6 +105,8 @@ class Sheet:
         self.rates = findings.rates
         self.closed = False
         self.emergency = False
+        self.explained = False  # Whether calls say why, as they all do by now.
+        self.closed_at: datetime | None = None
         self.tickets: dict[str, Ticket] = {}
         self.places: dict[str, Place] = {}
         self.lines = Lines()
@@ -241,31 +243,37 @@ class Sheet:
             self.at_windows += 1
 
     def wait(
-        self,
-        ticket: Ticket,
-        line: str,
-        stands: tuple[str, Standing],
-        ms: int,
-        position: int,
+        self, ticket: Ticket, line: str, placed: Placed, ms: int, position: int
     ) -> None:
         """Stand in a line, again or for the first time."""
         ticket.state, ticket.position = WAITING, position
         ticket.line, ticket.since, ticket.came_ms = line, ms, ms
-        ticket.mark, (due_ms, turn, _) = stands
-        ticket.standing = due_ms, turn, ticket.id
+        ticket.mark, ticket.standing = placed
         ticket.window = ""
         ticket.calls = 0
         self.lines.add(line, ticket.mark, ticket.standing)
 
-    def wait_at(
+    def rejoin(self, ticket: Ticket, line: str, ms: int, position: int) -> None:
+        """Wait as if it came to this line now."""
+        own = ms, position, (LAST,), ticket.id
+        ticket.placed, ticket.plain = False, True
+        self.wait(ticket, line, (ticket.kind, own), ms, position)
+
+    def put(
         self, ticket: Ticket, line: str, place: int, ms: int, position: int
     ) -> None:
-        """Wait again behind so many of a line, with the standing of the next."""
-        own = ticket.kind, (ms, position, ticket.id)
-        found = self.lines.at_place(line, place, self.weights, ms)
-        self.wait(ticket, line, found or own, ms, position)
-        ticket.placed = found is not None
-        ticket.plain = found is None
+        """Wait behind so many of a line; in front, no worse than it stood before."""
+        own = ticket.kind, (ms, position, (LAST,), ticket.id)
+        before = ticket.mark, ticket.standing
+        placed = self.lines.at_place(line, place, own, self.weights, ms)
+        if place == 0:
+            urgency = self.weights.urgency
+            if urgency(*before, ms, 1) <= urgency(*placed, ms, 1):
+                placed = before
+        if placed is not before:
+            ticket.placed = placed is not own
+        self.wait(ticket, line, placed, ms, position)
+        ticket.plain = placed is own
 
     def let_go(self, place: Place, ticket: Ticket, ms: int) -> None:
         """The window has the ticket no more; the counts follow the window."""
@@ -289,7 +297,7 @@ class Sheet:
         """Whoever was sent to a window or clerk that leaves waits for any again."""
         for line in lines:
             for kind, standing in self.lines.dissolve(line):
-                ticket = self.tickets[standing[2]]
+                ticket = self.tickets[standing[3]]
                 ticket.line = ticket.item
                 self.lines.add(ticket.item, kind, standing)
 

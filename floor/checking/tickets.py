@@ -73,7 +73,7 @@ def requeued(sheet: Sheet, fact: facts.TicketRequeued, ms: int) -> None:
         if ticket.defers > sheet.calling.defers_max:
             sheet.wrong("returned_too_often", position, ticket=ticket.id)
     sheet.leave(ticket, ms)
-    sheet.wait_at(ticket, sheet.living(ticket.line, ticket), fact.place, ms, position)
+    sheet.put(ticket, sheet.living(ticket.line, ticket), fact.place, ms, position)
 
 
 def abandoned(sheet: Sheet, fact: facts.TicketAbandoned, ms: int) -> None:
@@ -129,7 +129,7 @@ def _join(
 def _numbered(sheet: Sheet, id: str, item: Item, booked: bool, position: int) -> None:
     """The number follows the last one of its prefix."""
     prefix = item.prefix_for(booked) if booked else item.prefix
-    number = sheet.numbers.get(prefix, item.first - 1) + 1
+    number = max(sheet.numbers.get(prefix, 0) + 1, item.first)
     due = f"{prefix}{number:0{item.digits}d}"
     if id != due:
         sheet.wrong("wrong_number", position, due=due, ticket=id)

@@ -124,6 +124,6 @@ def _left_waiting(sheet: Sheet, place: Place, ms: int) -> None:
     if place.state == FREE:
         found = oldest(sheet.reach(place))
         if found is not None:
-            since = max(place.since, sheet.tickets[found[2]].since)
+            since = max(place.since, sheet.tickets[found[3]].since)
             if ms - since > LATE_MS:
                 sheet.rates.left_waiting += 1
