@@ -16,11 +16,13 @@ from floor import facts
 from floor.checking.reading import OF_QUARTER, Before, day_of
 from floor.checking.sheet import EPOCH, MILLISECOND
 from floor.facts import Fact
-from floor.log import LOCK_TIMEOUT_S, LogUnreadable
+from floor.log import LogUnreadable
 
 # A page is one short transaction: a long one would keep the writer's WAL from being
 # emptied (floor.log reads in the same way).
 PAGE_ROWS = 5_000
+# A reader waits for nobody but a backup that does it wrong (floor.log).
+LOCK_TIMEOUT_S = 2
 # Enough days that what is looked up for a part costs little beside it.
 PART_DAYS = 8
 
