@@ -87,7 +87,7 @@ def _judge(
         return
     verdict = _verdict(sheet, fact, ticket, place, ms)
     aside = sheet.aside
-    if verdict and aside is not None and aside is not ticket:
+    if verdict and aside and aside is not ticket and aside.state == WAITING:
         # A call that finishes the ticket in hand may be decided before that ticket
         # joins its next line, or after it: its facts do not say which.
         stood = aside.line, aside.mark, aside.standing
