@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from floor import effects, facts
 from floor.catalogue import load
 from floor.commands import Command
