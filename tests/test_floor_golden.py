@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from floor import effects, facts
 from floor.catalogue import load
 from floor.commands import Command
@@ -103,6 +105,7 @@ def replayed(log: list[Entry]) -> Day:
     return day
 
 
+@pytest.mark.impossible
 def test_what_is_live_is_what_a_replay_tells() -> None:
     floor = full_days()
     assert replayed(floor.entries).digest() == floor.day.digest()

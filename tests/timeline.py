@@ -18,7 +18,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -142,9 +142,15 @@ def windows(**changes: dict[str, Any]) -> tuple[Window, ...]:
 
 
 class FloorDay:
-    """A day in memory: what was said to the hall, and the facts it became."""
+    """A day in memory: what was said to the hall, and the facts it became.
+
+    told: all days of the running test; they are checked when it ends (conftest).
+    """
+
+    told: ClassVar[list["FloorDay"]] = []
 
     def __init__(self, catalogue: Catalogue | None = None) -> None:
+        self.told.append(self)
         self.catalogue = catalogue or load(SAMPLE)
         check(self.catalogue)
         published = facts.CataloguePublished(
