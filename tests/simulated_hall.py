@@ -23,6 +23,7 @@ from floor import door, follow, hall
 from floor.catalogue import Catalogue
 from floor.commands import Command
 from floor.day import Day
+from floor.facts import Entry
 from floor.hall import Draft
 from simulated_audit import AnswerAudit, LogAudit, RefusalAudit, Wrong
 from simulated_disk import SimulatedLog
@@ -181,9 +182,14 @@ class _World:
         self._processes.append(process)
         self._network.server = process
 
-    def draft(self, log: SimulatedLog, catalogue: Catalogue) -> Draft:
+    def draft(
+        self,
+        log: SimulatedLog,
+        catalogue: Catalogue,
+        known: list[Entry] | None = None,
+    ) -> Draft:
         """The draft of a hall that begins, where the judge can see it."""
-        draft = self._build.draft(log, catalogue)
+        draft = self._build.draft(log, catalogue, known)
         process = self._processes[-1]
         process.draft = draft
         return draft

@@ -15,7 +15,7 @@ from floor.refusals import LogFailed, Refused
 from simulated_disk import SimulatedLog
 from simulated_network import Connection, Exchange, Network
 from simulated_stage import Stage
-from virtual_loop import Mortal
+from virtual_loop import Mortal, VirtualThread
 
 
 class Build(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +87,7 @@ class Process(Mortal):
         try:
             self.feed = self._build.feed(log.recent(catalogue.hall, 1), log.read)
             self._hall = self._build.hall(log, catalogue, self.feed.publish)
+            self._hall._thread = VirtualThread()
             await self._hall.start(stage.clock())
         except (LogUnreadable, LogFailed) as error:
             stage.note("start failed", type(error).__name__)
