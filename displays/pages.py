@@ -186,7 +186,7 @@ def _windows(day: Day, ticket: Ticket | None) -> list[str]:
     """Where the visitor goes, or will be called to."""
     if ticket is None:
         return []
-    return [ticket.window] if ticket.window else day.windows_for(ticket.item)
+    return day.windows_of(ticket)
 
 
 def _lang(request: Request) -> Lang:

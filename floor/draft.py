@@ -4,6 +4,7 @@ A command is decided on it at once, so that the next one meets its effect; when 
 does not take what is pending, the draft is read again.
 """
 
+import logging
 import os
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
@@ -16,13 +17,16 @@ from floor.commands import Command
 from floor.day import Day, advance
 from floor.facts import Entry, Fact
 from floor.log import Log
-from floor.rules.hall import missed
+from floor.rules.hall import missed, publish_catalogue
+from floor.seals import StreamTree
 from floor.streams import OUTSIDE_DAYS, stream_for
 
 # A command repeated just after midnight is still known: today's and yesterday's.
 DAYS_KNOWN = 2
 # Smaller steps back are what time synchronisation does all day.
 STEP_MAX = timedelta(seconds=2)
+
+logger = logging.getLogger(__name__)
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -50,6 +54,8 @@ class Draft:
         self._log = log
         self._hall = catalogue.hall
         self._publish: Catalogue | None = catalogue
+        #: Trees of sealed streams, whose leaf lists are kept once the seal is durable.
+        self._sealed: dict[str, StreamTree] = {}
         self.pending: list[Entry] = []
         if known is None:
             self.reload()
@@ -68,6 +74,9 @@ class Draft:
 
     def _begin(self, entries: list[Entry]) -> None:
         self.pending = []
+        self._sealed = {}
+        self._of_day: list[Entry] = []  # The facts of the present day's stream.
+        self._from_file: Catalogue | None = None
         self.position = 0
         self._day: Day | None = None
         self._done_before: dict[str, Entry] = {}
@@ -82,15 +91,33 @@ class Draft:
         assert self._day is not None, "A catalogue is published before any command."
         return self._day
 
-    def open(self, at: datetime) -> None:
-        """Publish the catalogue if the one in force differs."""
+    def open(self, at: datetime) -> refusals.Refused | None:
+        """Publish the catalogue if it is news.
+
+        It is none when the last file said the same: one that was sent to the hall at
+        work since then stays in force.
+
+        Returns:
+            why it cannot come into force yet; then the one in force stays.
+        """
+        news, self._publish = self._publish, None
+        assert news is not None, "A draft is opened once."
+        if self._day is None:
+            at = self._settle_clock(at)
+            published = facts.CataloguePublished(at=at, catalogue=news)
+            self._write(published, news.business_date(at))
+            return None
         # A day that was left open ends before there is news.
-        at = self.turn_day(at) if self._day else self._settle_clock(at)
-        in_force = self._day.catalogue if self._day else None
-        if self._publish is not None and self._publish != in_force:
-            published = facts.CataloguePublished(at=at, catalogue=self._publish)
-            self._write(published, self._publish.business_date(at))
-        self._publish = None
+        at = self.turn_day(at)
+        day = self._day_of(at)
+        if news in (day.catalogue, self._from_file):
+            return None
+        try:
+            fact = publish_catalogue(day, at, catalogue=news, channel="file")
+        except refusals.Refused as refusal:
+            return refusal
+        self._write(fact, news.business_date(at))
+        return None
 
     def decide(self, command: Command, at: datetime) -> Receipt:
         """The fact that a command causes, on the draft; not durable before `commit`.
@@ -113,6 +140,8 @@ class Draft:
             else:
                 self._write(fact, day.date)
         assert answer is not None, f"No fact answers {command!r}."
+        if isinstance(answer.fact, facts.HallClosed):
+            self._seal(at)
         return Receipt(answer)
 
     def done(self, command_id: str) -> Entry | None:
@@ -142,10 +171,35 @@ class Draft:
         Raises:
             LogFailed: the draft is ahead of the log now; `reload` it.
         """
-        if entries:
-            self._log.append(entries)
-        else:
+        if not entries:
             self._log.check()
+            return
+        self._log.append(entries)
+        for entry in entries:
+            if isinstance(entry.fact, facts.DaySealed):
+                self._keep_leaves(entry)
+
+    def _keep_leaves(self, seal: Entry) -> None:
+        tree = self._sealed.pop(seal.stream, None)
+        if tree is None or tree.size != seal.version:
+            return  # Sealed again, or read again meanwhile.
+        try:
+            self._log.keep_leaves(tree)
+        except OSError as error:
+            # The seal holds without them; `verify --keep-leaves` makes them.
+            logger.warning("叶表没有保存 / The leaf list was not kept: %s", error)
+
+    def _seal(self, at: datetime) -> None:
+        """封存: state how many facts the day has, and their root.
+
+        The tree is made from all of them at once, some 40 ms after a full day, rather
+        than with every command.
+        """
+        tree = StreamTree(self.day.stream)
+        for entry in self._of_day:
+            tree.take_in(entry)
+        tree.take_in(self._write(tree.seal(at), self.day.date))
+        self._sealed[tree.stream] = tree
 
     def _write(self, fact: Fact, day: date, command: str = "") -> Entry:
         present = self._day
@@ -169,6 +223,13 @@ class Draft:
             self._done_before = self._day.done
         self._day = day
         self._ends[entry.stream] = entry.version
+        if entry.stream == day.stream:
+            if entry.version == 1:
+                self._of_day = []
+            self._of_day.append(entry)
+        fact = entry.fact
+        if isinstance(fact, facts.CataloguePublished) and fact.channel == "file":
+            self._from_file = fact.catalogue
         # Positions run over all streams, so the last one may be a catalogue's.
         self.position = entry.position
         self._last_at = entry.fact.at
@@ -207,6 +268,8 @@ class Draft:
         if over.version and not over.closed:
             closed = facts.HallClosed(at=at, reason="day_change")
             self._write(closed, over.date)
+        if over.sealed < over.version:
+            self._seal(at)
         for fact in absent:
             self._write(fact, over.date)
         return at

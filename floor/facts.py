@@ -17,14 +17,19 @@ from floor.words import Instant as Instant
 from floor.words import Kind as Kind
 from floor.words import Level as Level
 from floor.words import Outcome as Outcome
+from floor.words import UnknownTopic as UnknownTopic
 
 # ── Setting up ──────────────────────────────────────────────────────────────
 
 
 class CataloguePublished(Fact, frozen=True, kw_only=True):
-    """目录发布: this catalogue of items, windows and hours is in force from now."""
+    """目录发布: this catalogue of items, windows and hours is in force from now.
+
+    channel: `file` when a start read it, `door` when it was sent to a hall at work.
+    """
 
     catalogue: Catalogue
+    channel: str = "file"
 
 
 # ── Windows ─────────────────────────────────────────────────────────────────
@@ -373,10 +378,6 @@ _ENCODER = msgspec.json.Encoder()
 DECODERS: dict[str, Callable[[bytes], Fact]] = {
     name: msgspec.json.Decoder(fact).decode for name, fact in TOPICS.items()
 }
-
-
-class UnknownTopic(ValueError):
-    """The log holds a fact that this release does not know."""
 
 
 def encode(fact: Fact) -> bytes:

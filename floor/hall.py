@@ -92,7 +92,14 @@ class Hall:
                 last.isoformat(timespec="seconds"),
                 at.isoformat(timespec="seconds"),
             )
-        self._draft.open(at)
+        refusal = self._draft.open(at)
+        if refusal is not None:
+            logger.warning(
+                "目录文件暂未生效，仍用原目录：%s / "
+                "The catalogue file is not in force yet, the former one is: %s",
+                refusal.message["zh"],
+                refusal.message["en"],
+            )
         entries = self._draft.take()
         await self._thread.do(partial(self._draft.append, entries))
         self._tell(entries)
@@ -242,7 +249,8 @@ class Hall:
         if self._sound:
             self._tell(entries)
         elif not self._recover([]):
-            batch = [(asked, refusals.LogUnavailable()) for asked, _ in batch]
+            # It is durable, and a bug and the disk keep us from saying more.
+            batch = [(asked, refusals.LogUnsure()) for asked, _ in batch]
         for asked, answer in batch:
             if isinstance(answer, Exception):
                 asked.refuse(answer)
@@ -258,8 +266,11 @@ class Hall:
             entries = self._draft.reload()
         except (LogUnreadable, LogLost) as error:
             logger.exception("The log cannot be read")
-            for asked, _ in lost:
-                asked.refuse(refusals.LogUnavailable())
+            for asked, answer in lost:
+                told = isinstance(answer, Receipt)
+                asked.refuse(
+                    refusals.LogUnsure() if told else refusals.LogUnavailable()
+                )
             if isinstance(error, LogLost) and not self.lost.done():
                 self._stopped = True
                 self.lost.set_result(error)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 from operator import attrgetter
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -19,6 +20,7 @@ from floor.catalogue import Catalogue
 from floor.day import setup_stream_of
 from floor.facts import Entry
 from floor.refusals import LogFailed, LogLost
+from floor.seals import LeafLists, StreamTree
 from floor.sqlite import SQLite
 from floor.storage import (
     Database,
@@ -150,6 +152,18 @@ class Log:
     def ask_for_room(self, make_room: Callable[[LogFailed], bool]) -> None:
         """Ask this when an append has failed; True when it is worth another try."""
         self._writer.ask_for_room(make_room)
+
+    def keep_leaves(self, tree: StreamTree) -> None:
+        """Keep the leaf hashes of a sealed stream beside a log in a file.
+
+        Beside a database there is no place that every server shares; there
+        `verify --keep-leaves` makes them where they are wanted.
+
+        Raises:
+            OSError: they could not be written.
+        """
+        if isinstance(self.path, Path):
+            tree.keep(LeafLists(self.path))
 
     def close(self) -> None:
         """Let go of the log; another process may write it."""

@@ -91,6 +91,8 @@ class Taking(_Written, frozen=True, kw_only=True):
 
     hours_only: none outside the open hours, lunch included (午休停号); staff may.
     stop_before_close_s: none so shortly before the hall closes.
+    kinds_checked: priority and care need a ground of the catalogue, and an appointment
+        is checked in and not taken; the staff desk may do without.
     person_required: an identity has to be shown (实名取号).
     open_per_item: open tickets of one person for one item (一证一号).
     open_max, day_max: open tickets of one person, and tickets in a day.
@@ -99,6 +101,7 @@ class Taking(_Written, frozen=True, kw_only=True):
 
     hours_only: bool = False
     stop_before_close_s: WaitSeconds = 0
+    kinds_checked: bool = False
     person_required: bool = False
     open_per_item: Annotated[int, msgspec.Meta(ge=1, le=100)] = 1
     open_max: Few = 0

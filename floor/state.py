@@ -111,6 +111,17 @@ class DayState:
         at_work = [id for id in able if self.places[id].state != "closed"]
         return at_work or able
 
+    def windows_of(self, ticket: Ticket) -> list[str]:
+        """Where a ticket is, or the windows that may call it."""
+        if ticket.window:
+            return [ticket.window]
+        sent = [
+            place.id
+            for place in self.places.values()
+            if place.state != "closed" and ticket.line in self.own_lines(place)
+        ]
+        return sent or self.windows_for(ticket.item)
+
     def own_lines(self, place: Place) -> Iterator[str]:
         """Lines of tickets that were sent to this window or its clerk."""
         for id in (line_of_window(place.id), line_of_clerk(place.clerk)):

@@ -59,3 +59,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     at: Instant
     position: int = 0
     command: str = ""
+
+
+class UnknownTopic(ValueError):
+    """The log holds a fact that this release does not know."""

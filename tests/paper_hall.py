@@ -62,6 +62,9 @@ class Paper(Desks):
             grounds = {g.id: g.kind for g in self.catalogue.grounds}
             no("UnknownGround", command.ground not in grounds)
             kind = grounds[command.ground]
+        elif self.catalogue.taking.kinds_checked and command.channel != "staff":
+            no("CheckInInstead", kind == "appointment")
+            no("GroundNeeded", kind != "normal")
         for step in command.then:
             self.item(step)
         taking = self.catalogue.taking

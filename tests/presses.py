@@ -57,6 +57,7 @@ CALLINGS = words(
 TAKINGS = words(
     Taking,
     hours_only=[False, True],
+    kinds_checked=[False, False, True],
     stop_before_close_s=[0, 3600],
     person_required=[False] * 5 + [True],
     open_per_item=[1, 2],

@@ -54,6 +54,18 @@ REFUSED: list[tuple[type[Refused], dict[str, Any], str, str, str, str]] = [
         "There is no ground 'haste' for priority",
     ),
     (
+        refusals.GroundNeeded, {"taking": Taking(kinds_checked=True)}, "",
+        "takes a kind=care",
+        "请选择优先理由，或到咨询台办理",
+        "Say why you need to go first, or ask at the desk",
+    ),
+    (
+        refusals.CheckInInstead, {"taking": Taking(kinds_checked=True)}, "",
+        "takes a kind=appointment",
+        "预约请用预约号签到",
+        "Please check in with the number of your appointment",
+    ),
+    (
         refusals.UnknownBooking, BOOKING, "", "checks-in 20261123-001",
         "没有“20261123-001”这个预约",
         "There is no appointment '20261123-001'",

@@ -14,6 +14,7 @@ from floor import facts
 from floor.facts import Entry
 from floor.log import LogUnreadable
 from floor.refusals import LogFailed
+from floor.seals import StreamTree
 from simulated_faults import Faults
 from virtual_loop import Mortal
 
@@ -144,6 +145,9 @@ class SimulatedLog:
 
     def check(self) -> None:
         """The process holds its disk for as long as it lives."""
+
+    def keep_leaves(self, tree: StreamTree) -> None:
+        """Beside a simulated disk there is nothing."""
 
     def recent(self, hall: str, days: int) -> list[Entry]:
         return self._disk.recent(hall, days)

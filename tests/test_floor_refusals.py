@@ -79,6 +79,7 @@ OF_DOORS: dict[type[Refused], dict[str, object]] = {
     refusals.CommandIdReused: {},
     refusals.HallOverloaded: {},
     refusals.LogUnavailable: {},
+    refusals.LogUnsure: {},
     refusals.NothingBooked: {},
     refusals.UnknownCommand: {"command": "dance"},
     refusals.BadInput: {"name": "item", "why": "too long", "why_zh": "太长"},

@@ -330,7 +330,7 @@ async def test_a_day_is_the_same_rows_in_either_storage(
     assert [day.digest() for day in days(read(path))] == [
         day.digest() for day in days(read(database))
     ]
-    assert len(list(read_rows(path))) == 17
+    assert len(list(read_rows(path))) == 18
 
 
 @pytest.fixture

@@ -34,8 +34,8 @@ def test_a_pause_for_an_approved_reason_says_so() -> None:
         PauseReason(name="取材料", name_en="Papers"),
     )
     floor = hall(pauses=pauses).play("09:00 opens 1")
-    for reason in ("系统维护", "取材料", "喝茶", ""):
-        floor.play(f"09:01 pauses 1 {reason}\n09:02 resumes 1")
+    for hour, reason in enumerate(("系统维护", "取材料", "喝茶", ""), 10):
+        floor.play(f"{hour}:01 pauses 1 {reason}\n{hour}:02 resumes 1")
     paused = [(f.reason, f.approved) for f in floor.facts(facts.WindowPaused)]
     assert paused == [
         ("系统维护", True),

@@ -284,8 +284,10 @@ def _paid(sheet: Sheet, fact: Fact) -> None:
 
 
 def _other_day(sheet: Sheet, fact: Fact) -> None:
-    """Only what ends a day that was left open may be dated after it."""
+    """Only what ends a day that was left open, and its seal, may be dated after it."""
     if isinstance(fact, facts.HallClosed) and fact.reason == "day_change":
+        return
+    if isinstance(fact, facts.DaySealed):
         return
     topic = type(fact).__name__
     sheet.wrong("wrong_stream", fact.position, topic=topic)

@@ -100,7 +100,7 @@ def _answer(day: Day, known: Ticket) -> TicketAnswer:
         item=known.item,
         state=known.state,
         ahead=day.ahead(known),
-        windows=day.windows_for(known.item),
+        windows=day.windows_of(known),
         window=known.window or None,
         level=known.level,
     )

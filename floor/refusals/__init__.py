@@ -13,6 +13,7 @@ from floor.refusals.doors import BadInput as BadInput
 from floor.refusals.doors import CommandIdReused as CommandIdReused
 from floor.refusals.doors import HallOverloaded as HallOverloaded
 from floor.refusals.doors import LogUnavailable as LogUnavailable
+from floor.refusals.doors import LogUnsure as LogUnsure
 from floor.refusals.doors import NotAllowed as NotAllowed
 from floor.refusals.doors import NothingBooked as NothingBooked
 from floor.refusals.doors import TooLarge as TooLarge
@@ -23,8 +24,10 @@ from floor.refusals.refused import Refused as Refused
 from floor.refusals.refused import Unusable as Unusable
 from floor.refusals.tickets import AlreadyEvaluated as AlreadyEvaluated
 from floor.refusals.tickets import AlreadyStarted as AlreadyStarted
+from floor.refusals.tickets import CheckInInstead as CheckInInstead
 from floor.refusals.tickets import DayFull as DayFull
 from floor.refusals.tickets import DeferredEnough as DeferredEnough
+from floor.refusals.tickets import GroundNeeded as GroundNeeded
 from floor.refusals.tickets import IdentityNeeded as IdentityNeeded
 from floor.refusals.tickets import ItemNotAtWindow as ItemNotAtWindow
 from floor.refusals.tickets import ItemPaused as ItemPaused

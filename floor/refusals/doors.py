@@ -27,6 +27,17 @@ class LogUnavailable(Refused):
     status = 503
 
 
+class LogUnsure(Refused):
+    """The log failed at a commit and cannot be read; it may have been recorded.
+
+    The same command with the same id, pressed again, has one effect in either case.
+    """
+
+    zh = "暂时无法确认是否已记录，请稍后重按同一操作，并通知管理员"
+    en = "It is not known whether this was recorded; press the same again in a moment"
+    status = 503
+
+
 class UnknownCommand(Refused):
     """No such command for a window."""
 

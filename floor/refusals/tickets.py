@@ -114,6 +114,24 @@ class UnknownGround(Refused):
     field = "ground"
 
 
+class GroundNeeded(Refused):
+    """Whoever wants to go before others says why (优先理由)."""
+
+    zh = "请选择优先理由，或到咨询台办理"
+    en = "Say why you need to go first, or ask at the desk"
+    status = 422
+    field = "ground"
+
+
+class CheckInInstead(Refused):
+    """A booking becomes a ticket by its check-in, and in no other way."""
+
+    zh = "预约请用预约号签到"
+    en = "Please check in with the number of your appointment"
+    status = 422
+    field = "kind"
+
+
 class OutsideHours(Refused):
     """Tickets are taken during the open hours alone."""
 

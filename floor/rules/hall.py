@@ -13,7 +13,9 @@ from floor.tickets import OPEN, Ticket
 OUTAGE_MAX = timedelta(days=1)  # A longer one is several days', each with its own.
 
 
-def publish_catalogue(day: Day, at: datetime, *, catalogue: Catalogue) -> facts.Fact:
+def publish_catalogue(
+    day: Day, at: datetime, *, catalogue: Catalogue, channel: str = "door"
+) -> facts.Fact:
     """目录发布: a new catalogue comes into force in the middle of the day.
 
     It may not take away what somebody is waiting for or sitting at.
@@ -30,14 +32,14 @@ def publish_catalogue(day: Day, at: datetime, *, catalogue: Catalogue) -> facts.
         ("time_zone", catalogue.time_zone != day.catalogue.time_zone),
         ("day_starts", catalogue.business_date(at) != day.date),
     ):
-        if moved:
+        if moved and day.version and not day.closed:
             raise refusals.BadInput(
                 name=name,
                 why="would end the day that runs",
                 why_zh="会使当前营业日提前结束",
             )
     _still_there(day, catalogue)
-    return facts.CataloguePublished(at=at, catalogue=catalogue)
+    return facts.CataloguePublished(at=at, catalogue=catalogue, channel=channel)
 
 
 def close_hall(

@@ -27,7 +27,7 @@ def take_ticket(
     """取号: the next number of the item's prefix; numbers have no gap."""
     asked.hall_open(day)
     known = _item(day, item)
-    kind = _kind(day, kind, ground)
+    kind = _kind(day, kind, ground, channel)
     for step in then:
         asked.known_item(day, step)
     if channel != STAFF:
@@ -132,14 +132,19 @@ def _item(day: Day, item: str) -> Item:
     return known
 
 
-def _kind(day: Day, kind: Kind, ground: str) -> Kind:
-    """The kind that the ground gives, where one is named."""
-    if not ground:
-        return kind
+def _kind(day: Day, kind: Kind, ground: str, channel: str) -> Kind:
+    """The kind that the ground gives; no other one where the hall looks closely."""
     for known in day.catalogue.grounds:
         if known.id == ground:
             return known.kind
-    raise refusals.UnknownGround(ground=ground)
+    if ground:
+        raise refusals.UnknownGround(ground=ground)
+    if day.catalogue.taking.kinds_checked and channel != STAFF:
+        if kind == "appointment":
+            raise refusals.CheckInInstead
+        if kind != "normal":
+            raise refusals.GroundNeeded
+    return kind
 
 
 def _within_hours(day: Day, at: datetime) -> None:
