@@ -158,7 +158,6 @@ class Process(Mortal):
             stage.counts[answer.code] += 1
         else:
             stage.note("done", id, answer.entry.position, answer.repeated)
-            stage.counts[answer.entry.topic] += 1
             stage.counts["repeated"] += answer.repeated
         self._network.reply(exchange, answer)
 

@@ -35,7 +35,7 @@ from simulated_disk import Disk, SimulatedLog
 from simulated_faults import PEACE, WORST, Faults
 from simulated_hall import Broken, Build, simulate
 from simulated_process import Process
-from simulated_stage import CATALOGUE, MIDNIGHT
+from simulated_catalogue import PLAIN as CATALOGUE
 from virtual_loop import Mortal
 
 DAYS = int(os.environ.get("SIM_DAYS", "150"))
