@@ -95,30 +95,50 @@ def simulate(
     Raises:
         Broken: a promise was broken.
     """
-    chance = Random(f"{seed} world")
-    if catalogue is None:
-        catalogue = PLAIN if script else drawn_catalogue(Random(f"{seed} catalogue"))
-    stage = Stage(seed, catalogue, told=told)
-    world = _World(stage, chance, build or Build())
+    with _quiet():
+        return _lived(
+            Stage(seed, catalogue or _catalogue(seed, script), told=told),
+            build or Build(),
+            Fate(days, faults, without, script, dies_at),
+        )
+
+
+class Fate(msgspec.Struct, frozen=True):
+    """What a caller decides instead of the seed."""
+
+    days: int | None
+    faults: Faults | None
+    without: Collection[str]
+    script: Sequence[Sequence[Command]]
+    dies_at: int
+
+
+def _catalogue(seed: int, script: Sequence[Sequence[Command]]) -> Catalogue:
+    return PLAIN if script else drawn_catalogue(Random(f"{seed} catalogue"))
+
+
+def _lived(stage: Stage, build: Build, fate: Fate) -> Story:
+    """All days of one world, which is left to be forgotten."""
+    chance = Random(f"{stage.seed} world")
+    world = _World(stage, chance, build)
     with (
-        _quiet(),
         _narrowed(chance),
         patch.object(hall, "Draft", world.draft),
         patch.object(effects, "decide", world.decide),
     ):
         try:
-            world.start(dies_at)
-            lived = days or chance.randint(1, DAYS_MAX)
+            world.start(fate.dies_at)
+            lived = fate.days or chance.randint(1, DAYS_MAX)
             for day in range(lived):
-                world.live(day * DAY_S, faults, without, script)
+                world.live(day * DAY_S, fate)
             return Story(
-                seed=seed,
+                seed=stage.seed,
                 days=lived,
                 facts=stage.disk.position,
                 steps=stage.loop.steps,
                 counts=stage.counts,
-                digest=stage.digest() if told else "",
-                lines=stage.lines() if told else [],
+                digest=stage.digest() if stage.told else "",
+                lines=stage.lines() if stage.told else [],
             )
         finally:
             stage.loop.end()
@@ -149,19 +169,13 @@ class _World:
         for screen in self._screens:
             screen.connect()
 
-    def live(
-        self,
-        day_s: float,
-        faults: Faults | None,
-        without: Collection[str],
-        script: Sequence[Sequence[Command]],
-    ) -> None:
+    def live(self, day_s: float, fate: Fate) -> None:
         """One day from midnight, and the judgement on it in the next night."""
         stage = self.stage
-        stage.faults = (faults or drawn(stage.trouble)).without(without)
+        stage.faults = (fate.faults or drawn(stage.trouble)).without(fate.without)
         stage.note("day", stage.faults)
-        if script:
-            self._people.follow(script, day_s)
+        if fate.script:
+            self._people.follow(fate.script, day_s)
         else:
             self._people.come(day_s)
         self._plan_troubles(day_s)
@@ -255,16 +269,17 @@ class _World:
 def _quiet() -> Iterator[None]:
     """No operator to tell: what goes wrong is expected here, and slow to write.
 
-    Nor does Python look for garbage meanwhile: a world keeps what it has to its end.
+    Nor does Python look for garbage meanwhile: a world keeps what it has to its end,
+    and is then thrown away at once.
     """
     disabled, collecting = logging.root.manager.disable, gc.isenabled()
-    gc.collect(0)  # The world before this one.
     gc.disable()
     logging.disable(logging.CRITICAL)
     try:
         yield
     finally:
         logging.disable(disabled)
+        gc.collect(0)
         if collecting:
             gc.enable()
 

@@ -74,21 +74,31 @@ class Judge:
     def _all_the_same(self, process: Process, replayed: Day) -> None:
         """Every memory of the day is what a replay of the whole log gives."""
         disk = self._stage.disk
+        digests = {replayed.date: replayed.digest()}
+
+        def same(whose: str, day: Day | None) -> None:
+            assert day is not None
+            if day.date not in digests:  # A new day that nothing has happened on.
+                new = Day(replayed.catalogue, day.date, replayed.bookings)
+                digests[day.date] = new.digest()
+            if day.digest() != digests[day.date]:
+                raise Wrong(f"{whose} is not what a replay gives")
+
         for screen in self._screens:
             if screen.position != disk.position:
                 raise Wrong(f"{screen.name} is left behind at {screen.position}")
-            _same_day(screen.name, screen.day, replayed)
+            same(screen.name, screen.day)
         draft, feed = process.draft, process.feed
         if not process.serving or draft is None or feed is None:
             raise Wrong("the hall does not serve")
         if draft.pending:
             raise Wrong(f"{len(draft.pending)} facts are pending for ever")
-        _same_day("the feed", feed.day, replayed)
-        _same_day("the draft", draft.day, replayed)
+        same("the feed", feed.day)
+        same("the draft", draft.day)
         hall = replayed.catalogue.hall
         for days in (1, DAYS_KNOWN):
             known = disk.known(hall, days)
-            _same_day(f"a start from {days} days", _day_after(known), replayed)
+            same(f"a start from {days} days", _day_after(known))
 
 
 def _day_after(entries: Sequence[Entry]) -> Day | None:
@@ -96,11 +106,3 @@ def _day_after(entries: Sequence[Entry]) -> Day | None:
     for entry in entries:
         day = advance(day, entry)
     return day
-
-
-def _same_day(whose: str, day: Day | None, replayed: Day) -> None:
-    assert day is not None
-    if day.date > replayed.date:  # A new day that nothing has happened on.
-        replayed = Day(replayed.catalogue, day.date, replayed.bookings)
-    if day.digest() != replayed.digest():
-        raise Wrong(f"{whose} is not what a replay gives")

@@ -18,8 +18,8 @@ from simulated_presses import ANY, KEYS, PRESSES, Sight, fits
 from simulated_stage import HOUR_S, Stage
 
 OPEN_S, CLOSE_S = 9 * HOUR_S, 17 * HOUR_S
-RUSH_MAX = 40
-VISITORS_MIN, VISITORS_MAX = 4, 28
+RUSH_MAX = 30
+VISITORS_MIN, VISITORS_MAX = 2, 24
 BOOKERS_MAX = 8
 #: How often a visitor looks whether the turn has come, and how long it looks away.
 LOOKS_MAX, LOOK_S = 3, 1_200
@@ -69,7 +69,7 @@ class People:
                 self._begin(self._keep_appointment(at_s))
         for window in self._stage.catalogue.windows:
             self._begin(self._work(window.id, day_s))
-        for _ in range(chance.randint(0, 16)):
+        for _ in range(chance.randint(0, 12)):
             at_s = day_s + chance.uniform(OPEN_S - HOUR_S, CLOSE_S + HOUR_S)
             self._begin(self._meddle(at_s))
         for _ in range(chance.randint(0, 4)):  # Around midnight.
@@ -176,10 +176,10 @@ class People:
         while self._stage.loop.time() < end_s:
             sight = self._sight(self._seat_of(clerk) or window)
             mean_s, keys = KEYS[sight.place().state]
-            await asyncio.sleep(chance.expovariate(1 / mean_s))
             if _idle(sight) and chance.random() < 0.95:
                 await asyncio.sleep(IDLE_S * (0.5 + chance.random()))
                 continue
+            await asyncio.sleep(chance.expovariate(1 / mean_s))
             (word,) = chance.choices(tuple(keys), tuple(keys.values()))
             if chance.random() < PRESSED_BY_MISTAKE:
                 word = chance.choice(ANY)

@@ -51,6 +51,7 @@ class Stage:
 
     def __init__(self, seed: int, catalogue: Catalogue, *, told: bool) -> None:
         self.seed = seed
+        self.told = told
         # One stream of chance for each matter, so that a change of one does not
         # shuffle all the others.
         self.people = Random(f"{seed} people")
