@@ -130,7 +130,9 @@ class Network:
             return [stage.delay(), stage.delay()]
         return [stage.delay()]
 
-    def later(self, delay: float, do: Callable[..., object], *words: object) -> asyncio.Handle:
+    def later(
+        self, delay: float, do: Callable[..., object], *words: object
+    ) -> asyncio.Handle:
         stage = self.stage
         return stage.loop.call_later(delay, do, *words, context=stage.outside)
 

@@ -4,7 +4,7 @@ Nothing here uses the rules of the hall, its lines or its day.
 """
 
 from collections.abc import Callable, Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from floor import facts

@@ -216,8 +216,8 @@ class People:
         chance, day = self._chance, self._screen.day
         at = window if chance.random() < 0.99 else chance.choice("1234")
         catalogue = day.catalogue if day else self._stage.catalogue
-        now = self._stage.clock()
-        return Sight(chance, catalogue, day, now, window, clerk=f"c{at}")
+        clock = self._stage.clock
+        return Sight(chance, catalogue, day, clock, window, clerk=f"c{at}")
 
     async def _press(self, word: str, sight: Sight, id: str = "") -> Answer:
         command = PRESSES[word](sight)

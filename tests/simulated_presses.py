@@ -30,7 +30,7 @@ class Sight(msgspec.Struct):
     chance: Random
     catalogue: Catalogue
     day: Day | None
-    now: datetime
+    clock: Callable[[], datetime]
     window: str
     clerk: str
 
@@ -91,7 +91,7 @@ class Sight(msgspec.Struct):
 
     def slot_at(self) -> datetime:
         """A slot within some days, or an hour that is none."""
-        day = self.now + timedelta(days=self.chance.choice((0, 0, 1, 1, 2)))
+        day = self.clock() + timedelta(days=self.chance.choice((0, 0, 1, 1, 2)))
         hour, minute = self.chance.randint(9, 17), self.chance.choice((0, 0, 30))
         if self.careless():
             minute = 7
@@ -146,7 +146,7 @@ def _transfer(s: Sight) -> Command:
 
 def _outage(s: Sight) -> Command:
     ago, length = s.chance.randint(0, 90), s.chance.randint(-5, 60)
-    from_at = s.now - timedelta(minutes=ago)
+    from_at = s.clock() - timedelta(minutes=ago)
     to_at = from_at + timedelta(minutes=length)
     return commands.DeclareOutage(from_at=from_at, to_at=to_at, reason="停电")
 
