@@ -160,6 +160,14 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         instants = [self._instant(day, edge) for edge in edges]
         return tuple(zip(instants[::2], instants[1::2], strict=True))
 
+    def begins_at(self, day: date) -> datetime:
+        """When a business day begins, aware UTC."""
+        return self._instant(day, self.hours.day_starts)
+
+    def bookings_of(self, item: Item) -> int:
+        """How many appointments a slot of the item takes; 0 for none at all."""
+        return self.booking.quota if item.booking_quota < 0 else item.booking_quota
+
     def _instant(self, day: date, clock: str) -> datetime:
         naive = datetime.combine(day, time.fromisoformat(clock))
         return naive.replace(tzinfo=self.zone).astimezone(UTC)
@@ -226,8 +234,11 @@ def _check_bounds(catalogue: Catalogue) -> None:
 def _check_names(catalogue: Catalogue) -> None:
     _once("事项 id", "item id", [item.id for item in catalogue.items])
     prefixes = [item.prefix for item in catalogue.items]
-    if catalogue.booking.quota:
-        prefixes += [item.prefix_for(booked=True) for item in catalogue.items]
+    prefixes += [
+        item.prefix_for(booked=True)
+        for item in catalogue.items
+        if catalogue.bookings_of(item)
+    ]
     _once("号码前缀", "prefix", prefixes)
     _once("窗口 id", "window id", [window.id for window in catalogue.windows])
     _once("优先理由", "ground", [ground.id for ground in catalogue.grounds])

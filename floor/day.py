@@ -13,12 +13,11 @@ import msgspec
 from floor import facts
 from floor.facts import Entry, Fact
 from floor.lines import Stand, epoch_ms
-from floor.practice import BACK
 from floor.state import DayState
 from floor.streams import is_day
 from floor.streams import setup_stream_of as setup_stream_of
 from floor.streams import stream_of as stream_of
-from floor.tickets import OPEN, line_of_clerk, line_of_window
+from floor.tickets import OPEN, line_of_clerk, line_of_window, then_after
 from floor.tickets import Place as Place
 from floor.tickets import Ticket as Ticket
 from floor.tickets import TicketState as TicketState
@@ -83,9 +82,8 @@ class Day(DayState):
     # Tickets.
 
     def _taken(self, fact: facts.TicketTaken) -> None:
-        slot = self.slot_key(fact.item, fact.at)
-        self.slots[slot] = self.slots.get(slot, 0) + 1
         due_ms = epoch_ms(fact.at)
+        self.taken.setdefault(fact.item, []).append(due_ms)
         self.join(
             Ticket(
                 id=fact.ticket,
@@ -111,6 +109,7 @@ class Day(DayState):
                 line=fact.item,
                 stand=Stand(due_ms, fact.position, kind),
                 person=fact.person,
+                then=fact.then,
             )
         )
         self.bookings.turn(fact.booking, "checked_in")
@@ -135,7 +134,7 @@ class Day(DayState):
         self.turn(fact.window, "free", fact.at)
         if ticket.id in self.last_calls:
             self.last_calls.remove(ticket.id)
-        self.wait(ticket, ticket.line, ticket.stand)
+        self.wait(ticket, self.line_of(ticket), ticket.stand)
 
     def _no_show(self, fact: facts.NoShowDeclared) -> None:
         ticket = self.tickets[fact.ticket]
@@ -151,7 +150,7 @@ class Day(DayState):
             self.let_go(fact.window, ticket.id, fact.at)
         else:
             ticket.returns += 1
-        self.stand(ticket, ticket.line, fact.place, fact.at, fact.position)
+        self.put(ticket, self.line_of(ticket), fact.place, fact.at, fact.position)
 
     def _abandoned(self, fact: facts.TicketAbandoned) -> None:
         ticket = self.tickets[fact.ticket]
@@ -190,15 +189,18 @@ class Day(DayState):
             line = line_of_window(fact.to_window)
         elif fact.to_clerk:
             line = line_of_clerk(fact.to_clerk)
-        ticket.item = fact.item
-        self.stand(ticket, line, 0 if fact.front else BACK, fact.at, fact.position)
-        ticket.placed = fact.front
+        if fact.item != ticket.item:
+            ticket.item, ticket.then = fact.item, then_after(ticket.then, fact.item)
+        if fact.front:
+            self.put(ticket, line, 0, fact.at, fact.position)
+            ticket.placed = True
+        else:
+            self.rejoin(ticket, line, fact.at, fact.position)
 
     def _continued(self, fact: facts.TicketContinued) -> None:
         ticket = self.tickets[fact.ticket]
-        ticket.item = fact.item
-        ticket.then = ticket.then[1:] if ticket.then[:1] == (fact.item,) else ()
-        self.stand(ticket, fact.item, BACK, fact.at, fact.position)
+        ticket.item, ticket.then = fact.item, then_after(ticket.then, fact.item)
+        self.rejoin(ticket, fact.item, fact.at, fact.position)
 
     def _invited(self, fact: facts.EvaluationInvited) -> None:
         self.tickets[fact.ticket].invited = True

@@ -126,6 +126,7 @@ class AppointmentCheckedIn(Fact, frozen=True, kw_only=True):
 
     due_at: from when it counts in the order of the line; None is like `at`.
     late: after the grace time, so that it waits as a walk-in.
+    then: items whose lines the visitor joins next (一票到底).
     """
 
     ticket: str
@@ -136,6 +137,7 @@ class AppointmentCheckedIn(Fact, frozen=True, kw_only=True):
     late: bool = False
     person: str = ""
     channel: str = "kiosk"
+    then: tuple[str, ...] = ()
 
 
 class TicketCalled(Fact, frozen=True, kw_only=True):

@@ -194,11 +194,12 @@ class Draft:
         over = self.day
         if self._day_of(at) is over:
             return at
+        absent = missed(over, at)
         if over.version and not over.closed:
             closed = facts.HallClosed(at=at, reason="day_change")
             self._write(closed, over.date)
-        for absent in missed(over, at):
-            self._write(absent, over.date)
+        for fact in absent:
+            self._write(fact, over.date)
         return at
 
     def _day_of(self, at: datetime) -> Day:

@@ -2,13 +2,15 @@
 
 A ticket stands in one line, under one kind, at one due time. Whoever is put before
 another ticket takes its standing, so that it goes before it under every call policy.
+No two tickets have the same stand.
 """
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
+from bisect import bisect_left
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from heapq import merge
 from itertools import islice
+from operator import itemgetter
 
 import msgspec
 
@@ -16,6 +18,9 @@ from floor.practice import BACK, KINDS, CallPolicy, Kind
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
+
+#: Ends each path: whoever was put before a ticket sorts before it.
+ITSELF = 1 << 62
 
 
 class Stand(msgspec.Struct, frozen=True, array_like=True, gc=False, order=True):
@@ -25,15 +30,23 @@ class Stand(msgspec.Struct, frozen=True, array_like=True, gc=False, order=True):
         booked slot or a credit, else when it joined.
     turn: position of the fact that put it there.
     kind: under which the policy weighs it; not always the ticket's own.
+    path: of those put before the same ticket, the later goes after the earlier;
+        turns of the facts that put it there, and `ITSELF` at the end.
     """
 
     due_ms: int
     turn: int
     kind: Kind
+    path: tuple[int, ...] = (ITSELF,)
+
+    def before(self, turn: int) -> "Stand":
+        """Directly before this one, put there by the fact of this turn."""
+        path = (*self.path[:-1], turn, ITSELF)
+        return Stand(self.due_ms, self.turn, self.kind, path)
 
 
-#: Rank, urgency, and the stand reversed: the greatest is called first.
-Urgency = tuple[int, int, int, int]
+#: Rank and age as weighed, both negative, and the stand: the least is called first.
+Urgency = tuple[int, int, Stand]
 
 
 class Weighing:
@@ -57,17 +70,13 @@ class Weighing:
             case "strict":
                 return standing.rank, 1, 0
 
-    def of_kind(self, kind: Kind) -> tuple[int, int, int]:
-        """Rank, rate and credit in milliseconds."""
-        return self._of[kind]
-
     def urgency(self, stand: Stand, at_ms: int, weight: int = 1) -> Urgency:
-        """Greater is called first; all differ while the turns do."""
+        """The least is called first, and no two are equal."""
         rank, rate, credit_ms = self._of[stand.kind]
         value = rate * (at_ms - stand.due_ms) + credit_ms
         if value > 0:  # Before its time no weight makes a ticket less urgent.
             value *= weight
-        return rank, value, -stand.due_ms, -stand.turn
+        return -rank, -value, stand
 
 
 class Line:
@@ -85,7 +94,7 @@ class Line:
         return (id for _, id in merge(*lists, key=lambda standing: standing[0]))
 
     def add(self, id: str, stand: Stand) -> None:
-        """Stand behind all who are due before, and before whoever has this stand."""
+        """Stand behind all whose stand is before."""
         tickets = self._by_kind.setdefault(stand.kind, [])
         if not tickets or tickets[-1][0] < stand:
             tickets.append((stand, id))  # Nearly always.
@@ -96,8 +105,7 @@ class Line:
         """Leave the line."""
         tickets = self._by_kind[stand.kind]
         place = bisect_left(tickets, (stand,))
-        while tickets[place][1] != id:  # Some may share a stand.
-            place += 1
+        assert tickets[place][1] == id, f"{id} is not where it stands."
         del tickets[place]
 
     def clear(self) -> None:
@@ -111,25 +119,19 @@ class Line:
         """How many have been due longer than this stand."""
         return sum(bisect_left(tickets, (stand,)) for tickets in self._by_kind.values())
 
-    def ahead_of(self, id: str, stand: Stand, weighing: Weighing, at_ms: int) -> int:
-        """How many are called before this ticket, were they called at this instant."""
+    def ahead_of(self, stand: Stand, weighing: Weighing, at_ms: int) -> int:
+        """How many are called before this stand, were they called at this instant."""
         mine = weighing.urgency(stand, at_ms)
-        ahead = 0
-        for kind, tickets in self._by_kind.items():
-            if kind == stand.kind:
-                place = bisect_left(tickets, (stand,))
-                ahead += place
-                while tickets[place][1] != id:
-                    place, ahead = place + 1, ahead + 1
-            else:
-                ahead += bisect_right(
-                    tickets,
-                    (-mine[0], -mine[1], -mine[2], -mine[3]),
-                    key=lambda standing: _least_first(
-                        weighing.urgency(standing[0], at_ms)
-                    ),
-                )
-        return ahead
+
+        def urgency(standing: tuple[Stand, str]) -> Urgency:
+            return weighing.urgency(standing[0], at_ms)
+
+        return sum(
+            bisect_left(tickets, (stand,))
+            if kind == stand.kind
+            else bisect_left(tickets, mine, key=urgency)
+            for kind, tickets in self._by_kind.items()
+        )
 
     def in_order(
         self, weighing: Weighing, at_ms: int, weight: int = 1
@@ -143,36 +145,33 @@ class Line:
                 yield weighing.urgency(stand, at_ms, weight), id
 
         lists = [weighed(tickets) for tickets in self._by_kind.values()]
-        return merge(*lists, key=_urgency_of, reverse=True)
+        return merge(*lists, key=itemgetter(0))
 
     def state(self) -> dict[Kind, list[tuple[Stand, str]]]:
         return {kind: tickets for kind, tickets in self._by_kind.items() if tickets}
 
 
 def stand_at(
-    line: Line,
-    place: int,
-    own: Stand,
-    stand_of: Callable[[str], Stand],
-    weighing: Weighing,
-    at_ms: int,
+    line: Line, place: int, own: Stand, weighing: Weighing, at_ms: int
 ) -> Stand:
-    """Where a ticket stands that so many of the line are to stay ahead of."""
-    if place == BACK:
+    """Where a ticket stands that so many of the line are to stay ahead of.
+
+    Those who are not due yet (checked in early) do not count: whoever stood before
+    or behind them would wait for their slot as well.
+
+    own: where it would stand if it came now.
+    """
+    order = (urgency for urgency, _ in line.in_order(weighing, at_ms))
+    due = (urgency for urgency in order if urgency[-1].due_ms <= at_ms)
+    ahead = list(due) if place == BACK else list(islice(due, place + 1))
+    if place != BACK and len(ahead) > place:
+        return ahead[place][-1].before(own.turn)
+    if not ahead or ahead[-1] < weighing.urgency(own, at_ms):
         return own
-    following = next(islice(line.in_order(weighing, at_ms), place, None), None)
-    return own if following is None else stand_of(following[1])
+    # Its kind would bring it forward again, so it stands under that of the last.
+    return Stand(own.due_ms, own.turn, ahead[-1][-1].kind)
 
 
 def epoch_ms(at: datetime) -> int:
     """Whole milliseconds since 1970."""
     return (at - EPOCH) // MILLISECOND
-
-
-def _urgency_of(weighed: tuple[Urgency, str]) -> Urgency:
-    return weighed[0]
-
-
-def _least_first(urgency: Urgency) -> Urgency:
-    rank, value, due, turn = urgency
-    return -rank, -value, -due, -turn

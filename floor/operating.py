@@ -113,6 +113,15 @@ def digest(log: "Place") -> None:
 
 
 @click.command()
+@log_option
+def check(log: "Place") -> None:
+    """核对 Whether a log keeps the promises of a hall; exits with 1 if not."""
+    from floor.checking.printed import show
+
+    sys.exit(with_sentences(lambda: show(log, click.echo)))
+
+
+@click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @log_option
 def backup(file: Path, log: "Place") -> None:
@@ -230,6 +239,7 @@ COMMANDS = (
     tail,
     import_,
     digest,
+    check,
     backup,
     restore,
     checkpoint,

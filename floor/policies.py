@@ -13,7 +13,7 @@ from operator import itemgetter
 import msgspec
 
 from floor.facts import Because
-from floor.lines import Line, Stand, Urgency, epoch_ms
+from floor.lines import Line, Urgency, epoch_ms
 from floor.state import DayState
 from floor.tickets import Place, Ticket
 
@@ -54,18 +54,21 @@ def choose(day: DayState, place: Place, at: datetime) -> Choice | None:
     for _, line, weight in lines:
         for stand, id in line.heads():
             urgency = day.weighing.urgency(stand, at_ms, weight)
-            if best is None or urgency > best[0]:
+            if best is None or urgency < best[0]:
                 best = urgency, id
     if best is None:
         return None
     ticket = day.tickets[best[1]]
     passed = sum(line.before(ticket.stand) for _, line, _ in lines)
-    return Choice(ticket, _because(day, ticket, lines, passed), passed)
+    return Choice(ticket, _because(day, ticket, lines, passed, at_ms), passed)
 
 
-def may_call(day: DayState, place: Place, ticket: Ticket) -> bool:
-    """Whether a waiting ticket stands in a line of the window."""
-    return any(id == ticket.line for id, _, _ in callable_lines(day, place))
+def chosen_over(day: DayState, place: Place, ticket: Ticket) -> int | None:
+    """How many a waiting ticket would pass here; None if it may not be called here."""
+    lines = list(callable_lines(day, place))
+    if not any(id == ticket.line for id, _, _ in lines):
+        return None
+    return sum(line.before(ticket.stand) for _, line, _ in lines)
 
 
 def in_order(day: DayState, place: Place, at: datetime) -> Iterator[Ticket]:
@@ -75,12 +78,16 @@ def in_order(day: DayState, place: Place, at: datetime) -> Iterator[Ticket]:
         line.in_order(day.weighing, at_ms, weight)
         for _, line, weight in callable_lines(day, place)
     ]
-    merged = merge(*lines, key=itemgetter(0), reverse=True)
+    merged = merge(*lines, key=itemgetter(0))
     return (day.tickets[id] for _, id in merged)
 
 
 def _because(
-    day: DayState, ticket: Ticket, lines: list[tuple[str, Line, int]], passed: int
+    day: DayState,
+    ticket: Ticket,
+    lines: list[tuple[str, Line, int]],
+    passed: int,
+    at_ms: int,
 ) -> Because:
     if ticket.placed:
         return "placed"
@@ -88,15 +95,8 @@ def _because(
         return "sent"
     if not passed:
         booked = ticket.stand.due_ms < epoch_ms(ticket.taken_at)
-        return "booked" if booked and not ticket.returns else "first"
-    # Passed over by its kind, or else by what its item weighs here.
-    mine = _standing(day, ticket.stand)
+        return "booked" if booked else "first"
+    # It passed others by its kind, unless it took what its item weighs here as well.
     heads = (stand for _, line, _ in lines for stand, _ in line.heads())
-    before = [stand for stand in heads if stand < ticket.stand]
-    if any(_standing(day, stand) != mine for stand in before):
-        return "kind"
-    return "weight"
-
-
-def _standing(day: DayState, stand: Stand) -> tuple[int, int, int]:
-    return day.weighing.of_kind(stand.kind)
+    unweighted = min(day.weighing.urgency(stand, at_ms) for stand in heads)
+    return "kind" if unweighted[-1] == ticket.stand else "weight"

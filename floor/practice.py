@@ -62,7 +62,8 @@ class Calling(_Written, frozen=True, kw_only=True):
 
     opens_paused: signing in lands on pause, so that nothing is called by accident.
     finish_implied: calling the next ticket finishes the one being served.
-    recall_gap_s, recalls_max: cool-down between two calls, and how many recalls.
+    recall_gap_s, recalls_max: cool-down between two calls, and how many recalls; 0 is
+        no limit.
     no_show_recalls, no_show_after_s: recalls and seconds since the first call that
         a no-show needs.
     returns_max: how often a visitor may come back after a no-show.
@@ -74,7 +75,7 @@ class Calling(_Written, frozen=True, kw_only=True):
     opens_paused: bool = False
     finish_implied: bool = False
     recall_gap_s: WaitSeconds = 0
-    recalls_max: Few = 100
+    recalls_max: Few = 0
     no_show_recalls: Few = 0
     no_show_after_s: WaitSeconds = 0
     returns_max: Few = 2

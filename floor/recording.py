@@ -16,6 +16,7 @@ from floor.day import days, setup_stream_of, stream_of
 from floor.facts import CataloguePublished, Entry
 from floor.follow import Feed
 from floor.refusals import Unusable
+from floor.streams import is_day
 
 # Slower than a tenth nobody would watch; a day in a second is the fastest that a
 # screen could follow at all.
@@ -157,12 +158,13 @@ def _day_of(path: log.Place, day: date | None) -> tuple[Entry, Sequence[Entry]]:
     wanted = stream_of(halls[0], day) if day else None
     in_force: Entry | None = None
     facts: list[Entry] = []
-    since: list[Entry] = []  # Catalogues after a fact of the day; perhaps its own.
+    # Catalogues and bookings after a fact of the day; perhaps its own.
+    since: list[Entry] = []
     for entry in entries:
-        if entry.stream == setup:
+        if not is_day(entry.stream):
             if facts:
                 since.append(entry)
-            else:
+            elif entry.stream == setup:
                 in_force = entry
         elif wanted in (None, entry.stream):
             facts += [*since, entry]

@@ -1,9 +1,13 @@
 """A hall day at one instant: what is so, and what readers ask about it."""
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
+from functools import partial
 from heapq import merge
+from itertools import takewhile
+from operator import itemgetter
 
 import msgspec
 
@@ -32,7 +36,7 @@ class DayState:
         tickets: by number, in the order they were taken.
         lines: where tickets wait: of each item, and of windows and clerks alone.
         persons: the tickets of each person, by keyed hash.
-        slots: tickets taken without an appointment, by item and time slot.
+        taken: when tickets of an item were taken without an appointment, ms since 1970.
         bookings: appointments, of other days as well.
         last_calls: numbers of the tickets called last, newest first.
         done: id of each command carried out today, with the fact it caused.
@@ -54,11 +58,11 @@ class DayState:
         self.places: dict[str, Place] = {}
         self.lines: dict[str, Line] = {}
         self.persons: dict[str, list[str]] = {}
-        self.slots: dict[str, int] = {}
+        self.taken: dict[str, list[int]] = {}
         self.issued: dict[str, int] = {}
         self.last_calls: list[str] = []
         self.done: dict[str, Entry] = {}
-        self.bookings = (bookings or Bookings()).on_from(date)
+        self.bookings = bookings.kept(date) if bookings else Bookings()
         self.publish(catalogue)
 
     def publish(self, catalogue: Catalogue) -> None:
@@ -80,7 +84,7 @@ class DayState:
         """The tickets waiting for any of these items, as they would be called now."""
         at_ms = self._now_ms()
         lines = (self.lines[item].in_order(self.weighing, at_ms) for item in items)
-        in_order = merge(*lines, key=lambda weighed: weighed[0], reverse=True)
+        in_order = merge(*lines, key=itemgetter(0))
         return (self.tickets[id] for _, id in in_order)
 
     def ahead(self, ticket: Ticket) -> int:
@@ -88,7 +92,14 @@ class DayState:
         if ticket.state != "waiting":
             return 0
         line = self.lines[ticket.line]
-        return line.ahead_of(ticket.id, ticket.stand, self.weighing, self._now_ms())
+        return line.ahead_of(ticket.stand, self.weighing, self._now_ms())
+
+    def due_before(self, ticket: Ticket, at: datetime) -> int:
+        """How many of its line go first and are due (`lines.stand_at`)."""
+        at_ms = epoch_ms(at)
+        order = self.lines[ticket.line].in_order(self.weighing, at_ms)
+        first = takewhile(lambda weighed: weighed[1] != ticket.id, order)
+        return sum(urgency[-1].due_ms <= at_ms for urgency, _ in first)
 
     def windows_for(self, item: str) -> list[str]:
         """Windows where the item can be handled now; all that ever do if none is."""
@@ -107,10 +118,28 @@ class DayState:
         tickets = (self.tickets[id] for id in self.persons.get(person, ()))
         return [ticket for ticket in tickets if ticket.state in OPEN]
 
-    def slot_key(self, item: str, at: datetime) -> str:
-        """The time slot of an item that this instant falls in, for its quota."""
+    def line_of(self, ticket: Ticket) -> str:
+        """Where it waits again: the window or clerk it was sent to may have left."""
+        if ticket.line == ticket.item:
+            return ticket.item
+        at_work = (place for place in self.places.values() if place.state != "closed")
+        sent_to = {
+            line
+            for place in at_work
+            for line in (line_of_window(place.id), line_of_clerk(place.clerk))
+        }
+        return ticket.line if ticket.line in sent_to else ticket.item
+
+    def taken_in_slot(self, item: str, at: datetime) -> int:
+        """Tickets taken without an appointment in the time slot of this instant.
+
+        Slots are counted from the beginning of the hall's own day.
+        """
+        taken = self.taken.get(item, [])
         slot_ms = self.catalogue.taking.slot_s * 1000
-        return f"{item}@{epoch_ms(at) // slot_ms}"
+        begins_ms = epoch_ms(self.catalogue.begins_at(self.date))
+        since_ms = (epoch_ms(at) - begins_ms) // slot_ms * slot_ms + begins_ms
+        return len(taken) - bisect_left(taken, since_ms)
 
     def missing(self) -> list[Booked]:
         """Those who booked for this day and have not come."""
@@ -133,9 +162,9 @@ class DayState:
             "places": self.places,
             "lines": {id: line.state() for id, line in self.lines.items() if line},
             "persons": self.persons,
-            "slots": self.slots,
+            "taken": self.taken,
             "issued": self.issued,
-            "bookings": self.bookings.by_id,
+            "bookings": self.bookings.state(self.date),
             "last_calls": self.last_calls,
             "done": {id: entry.version for id, entry in self.done.items()},
         }
@@ -176,21 +205,26 @@ class DayState:
             self.persons.setdefault(ticket.person, []).append(ticket.id)
         self.lines[ticket.line].add(ticket.id, ticket.stand)
 
-    def stand(
+    def rejoin(self, ticket: Ticket, line: str, at: datetime, turn: int) -> None:
+        """Wait as if it came to this line now."""
+        ticket.placed = False
+        self.wait(ticket, line, Stand(epoch_ms(at), turn, ticket.kind))
+
+    def put(
         self, ticket: Ticket, line: str, place: int, at: datetime, turn: int
     ) -> None:
-        """Wait again, behind so many of a line."""
+        """Wait behind so many of a line, wherever its kind would stand."""
         at_ms = epoch_ms(at)
         own = Stand(at_ms, turn, ticket.kind)
-        stand = stand_at(
-            self.lines.setdefault(line, Line()),
-            place,
-            own,
-            lambda id: self.tickets[id].stand,
-            self.weighing,
-            at_ms,
-        )
-        ticket.placed = stand is not own
+        to = self.lines.setdefault(line, Line())
+        stand = stand_at(to, place, own, self.weighing, at_ms)
+        if place == 0:
+            # Its old stand may be better still, so that nobody goes first who came
+            # later to another line of the window.
+            by_urgency = partial(self.weighing.urgency, at_ms=at_ms)
+            stand = min(stand, ticket.stand, key=by_urgency)
+        if stand is not ticket.stand:
+            ticket.placed = stand is not own
         self.wait(ticket, line, stand)
 
     def wait(self, ticket: Ticket, line: str, stand: Stand) -> None:
@@ -199,7 +233,7 @@ class DayState:
         ticket.calls = 0
         ticket.called_at = ticket.recalled_at = None
         ticket.started_at = ticket.ended_at = None
-        self.lines[line].add(ticket.id, stand)
+        self.lines.setdefault(line, Line()).add(ticket.id, stand)
 
     def release(self, place: Place, *, clerk: bool = True) -> None:
         """Whoever was sent to a window or clerk that leaves waits for any again."""

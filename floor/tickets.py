@@ -80,6 +80,11 @@ def line_of_window(window: str) -> str:
     return f"window:{window}"
 
 
+def then_after(then: tuple[str, ...], item: str) -> tuple[str, ...]:
+    """What of a visit is still to come at this item; a detour leaves all of it."""
+    return then[then.index(item) + 1 :] if item in then else then
+
+
 def line_of_clerk(clerk: str) -> str:
     """The line of those whom only this clerk may call."""
     return f"clerk:{clerk}"

@@ -1,5 +1,6 @@
 """What tests share: a day told by the test's own docstring, a hall, a database."""
 
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
@@ -11,6 +12,8 @@ from starlette.routing import BaseRoute
 from database import Server
 from floor import api, door
 from floor.catalogue import Catalogue, load
+from floor.checking.violations import Violation
+from floor.checking.whole import check, check_log
 from floor.door import DevGate, Floor
 from floor.follow import opened
 from floor.log import Database, migrate
@@ -18,6 +21,40 @@ from timeline import SAMPLE, FloorDay
 
 Routes = Callable[[Floor], Sequence[BaseRoute]]
 ServeHall = Callable[..., AbstractAsyncContextManager["Served"]]
+
+
+@pytest.fixture(autouse=True)
+def promises_kept(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every log that a test leaves, and every day it told, keeps what a hall promises.
+
+    A test that makes an impossible log on purpose says so: `@pytest.mark.impossible`.
+    """
+    FloorDay.told.clear()
+    named = "tmp_path" in request.fixturenames
+    folder: Path | None = request.getfixturevalue("tmp_path") if named else None
+    yield
+    if request.node.get_closest_marker("impossible"):
+        return
+    for day in FloorDay.told:
+        assert broken(check_log(day.entries).violations) == []
+    for log in folder.rglob("*.db") if folder else ():
+        if holds_facts(log):
+            assert broken(check(log, processes=1).violations) == []
+
+
+def broken(violations: list[Violation]) -> list[str]:
+    return [f"{v.what} {v.positions} {v.en}" for v in violations]
+
+
+def holds_facts(path: Path) -> bool:
+    """Whether a file is a log that can be read, and not one that a test has spoilt."""
+    try:
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as file:
+            return bool(
+                file.execute("SELECT COUNT(*) FROM stored_events").fetchone()[0]
+            )
+    except sqlite3.Error:
+        return False
 
 
 class Served:

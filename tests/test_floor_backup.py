@@ -331,6 +331,7 @@ SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
 }
 
 
+@pytest.mark.impossible
 @pytest.mark.parametrize("name", SPOILT)
 def test_a_spoilt_backup_is_refused_and_nothing_changes(
     name: str, tmp_path: Path
@@ -450,6 +451,7 @@ def test_a_backup_that_is_killed_leaves_no_file_under_the_name(tmp_path: Path) -
     assert back_up(path, tmp_path / "backup.db").facts == 3
 
 
+@pytest.mark.impossible
 def test_years_of_facts_are_checked_in_moments(tmp_path: Path) -> None:
     """Every number of a long log is looked at, the old ones as well."""
     path = tmp_path / "events.db"

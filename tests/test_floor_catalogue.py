@@ -15,6 +15,7 @@ from floor.catalogue import (
     BadCatalogue,
     Catalogue,
     Hours,
+    check,
     load,
     minutes,
 )
@@ -72,6 +73,22 @@ def test_the_sample_hall_is_right() -> None:
     assert len(catalogue.windows) >= 10
     assert {len(item.prefix) for item in catalogue.items} == {1}
     assert catalogue.zone == ZoneInfo("Asia/Shanghai")
+
+
+def test_two_items_share_no_letters_with_an_appointment_or_without() -> None:
+    """AP001 is an appointment of A, so no other item may have the letters AP."""
+    other = SMALL.replace('prefix = "B"', 'prefix = "AP"')
+    assert loaded_text(other).booking.quota == 0
+    for booking in ("[booking]\nquota = 1\n", ""):
+        text = other.replace("[hours]", f"{booking}[hours]")
+        if not booking:
+            text = other.replace('prefix = "A"', 'prefix = "A"\nbooking_quota = 1')
+        with pytest.raises(BadCatalogue, match="号码前缀“AP”重复"):
+            check(loaded_text(text))
+
+
+def loaded_text(text: str) -> Catalogue:
+    return msgspec.toml.decode(text, type=Catalogue)
 
 
 def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
@@ -167,6 +184,68 @@ BAD: list[tuple[str, str, str, str]] = [
         "The item of window 1 'huji' stands twice",
     ),
     ('items = ["huji", "shebao"]', "items = []", "windows[0].items", "items"),
+    (
+        'items = ["huji", "shebao"]',
+        'items = ["huji", "shebao"]\nhelps = { feixing = 1 }',
+        "1 号窗口的事项“feixing”不在目录中",
+        "Window 1 names an unknown item 'feixing'",
+    ),
+    (
+        'items = ["huji", "shebao"]',
+        'items = ["huji", "shebao"]\nweights = { feixing = 1 }',
+        "1 号窗口的事项“feixing”不在目录中",
+        "Window 1 names an unknown item 'feixing'",
+    ),
+    (
+        'items = ["huji", "shebao"]',
+        'items = ["huji", "shebao"]\nhelps = { huji = 1 }',
+        "1 号窗口本来就办理“huji”，不必再列为支援",
+        "Window 1 handles 'huji' anyway and need not help with it",
+    ),
+    (
+        'items = ["huji", "shebao"]',
+        'items = ["huji", "shebao"]\nweights = { huji = 0 }',
+        "weights",
+        "weights",
+    ),
+    (
+        'prefix = "A"',
+        'prefix = "A"\nfirst = 9\nlast = 8',
+        "事项“huji”的起始号大于结束号",
+        "The numbers of item 'huji' end before they begin",
+    ),
+    (
+        'prefix = "A"',
+        'prefix = "A"\nthen = ["huji"]',
+        "事项“huji”的下一步“huji”不是目录中的另一个事项",
+        "Item 'huji' leads to 'huji', which is no other item",
+    ),
+    (
+        'prefix = "A"',
+        'prefix = "A"\nthen = ["feixing"]',
+        "事项“huji”的下一步“feixing”不是目录中的另一个事项",
+        "Item 'huji' leads to 'feixing', which is no other item",
+    ),
+    ('prefix = "A"', 'prefix = "A"\ndigits = 7', "digits", "digits"),
+    (
+        "[hours]",
+        '[[grounds]]\nid = "x"\nname = "x"\nname_en = "x"\nkind = "care"\n'
+        '[[grounds]]\nid = "x"\nname = "x"\nname_en = "x"\nkind = "care"\n[hours]',
+        "优先理由“x”重复",
+        "The ground 'x' stands twice",
+    ),
+    (
+        "[hours]",
+        '[[pauses]]\nname = "x"\nname_en = "x"\n'
+        '[[pauses]]\nname = "x"\nname_en = "x"\n[hours]',
+        "暂停事由“x”重复",
+        "The pause reason 'x' stands twice",
+    ),
+    ("[hours]", '[policy]\nname = "lottery"\n[hours]', "policy.name", "policy.name"),
+    ("[hours]", "[calling]\nreturn_place = -2\n[hours]", "return_place", "return_"),
+    ("[hours]", "[taking]\nopen_per_item = 0\n[hours]", "open_per_item", "open_per"),
+    ("[hours]", "[booking]\nmemory_days = 32\n[hours]", "memory_days", "memory_"),
+    ("[hours]", "[calling]\nundo = 3\n[hours]", "“calling.undo”", "`undo`"),
     ("[[windows]]", "[windows]", "“windows”", "`$.windows`"),
     ("[hours]", "[hours", "不是有效的 TOML", "not valid TOML"),
     ('hall = "hall-1"', 'hall = "hall-1', "不是有效的 TOML", "not valid TOML"),

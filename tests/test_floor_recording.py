@@ -5,17 +5,26 @@ import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from floor import door, log, refusals
 from floor.catalogue import Catalogue, Item
-from floor.commands import CallNext, CloseHall, Command, OpenWindow, TakeTicket
+from floor.commands import (
+    BookAppointment,
+    CallNext,
+    CheckIn,
+    CloseHall,
+    Command,
+    OpenWindow,
+    TakeTicket,
+)
 from floor.day import Day
 from floor.door import DevGate, Floor
 from floor.facts import Entry, HallClosed
 from floor.follow import Follower
 from floor.hall import Draft
-from floor.recording import NothingRecorded, Recording, digests
+from floor.recording import SPEED_MAX, NothingRecorded, Recording, digests
 from timeline import FloorDay
 
 MONDAY = date(2026, 11, 23)
@@ -295,3 +304,31 @@ async def test_a_recorded_day_can_be_shown_and_not_commanded(two_days: Path) -> 
     with pytest.raises(refusals.NotAllowed):
         await floor.do(TakeTicket(item="zonghe"))
     assert floor.clock() == recording.entries[-1].fact.at
+
+
+@pytest.mark.parametrize("day", [None, TUESDAY])
+async def test_bookings_before_and_within_a_day_do_not_break_its_replay(
+    tmp_path: Path, day: date | None
+) -> None:
+    path = tmp_path / "events.db"
+    catalogue = FloorDay().catalogue
+    booking = msgspec.structs.replace(catalogue.booking, quota=3)
+    catalogue = msgspec.structs.replace(catalogue, booking=booking)
+    book = BookAppointment(item="zonghe", slot_at=NINE + timedelta(days=1, hours=1))
+    record(
+        path,
+        catalogue,
+        (0, TakeTicket(item="zonghe")),
+        (60, book),
+        (DAY_S - 3600, book),
+        (DAY_S, TakeTicket(item="zonghe")),
+        (DAY_S + 5, book),
+        (DAY_S + 3000, CheckIn(booking="20261124-001")),
+    )
+    recording = Recording(path, day)
+    await recording.play(SPEED_MAX)
+    shown = recording.feed.day
+    assert shown.date == TUESDAY
+    assert list(shown.tickets) == ["A001", "AP001"]
+    positions = [entry.position for entry in recording.entries]
+    assert positions == list(range(positions[0], positions[-1] + 1))

@@ -1,12 +1,9 @@
 """Given a day, when a rule, then a fact or a refusal."""
 
-import ast
-from pathlib import Path
-
 import msgspec
 import pytest
 
-from floor import commands, effects, facts, refusals, rules
+from floor import commands, effects, facts
 from floor.catalogue import load
 from floor.commands import Command
 from floor.day import Day
@@ -36,6 +33,7 @@ def test_first_come_is_called_first_over_all_items_of_the_window(
         window="1",
         clerk="c1",
         policy="first_come",
+        because="first",
     )
 
 
@@ -208,305 +206,17 @@ def test_a_new_day_starts_at_001_with_every_window_closed(floor: FloorDay) -> No
     assert floor.day.stream == "hall-1/2026-11-24"
 
 
-def test_a_rule_changes_no_state(floor: FloorDay) -> None:
+def test_first_come_is_called_first_says_why(floor: FloorDay) -> None:
     """
     09:00:00 opens 1
     09:00:10 takes zonghe
+    09:01:00 calls 1 -> A001 first 0
     """
-    before = floor.day.digest()
-    fact = effects.decide(
-        commands.CallNext(window="1"), floor.day, floor.at("09:01:00")
-    )
-    assert isinstance(fact, facts.TicketCalled)
-    assert floor.day.digest() == before
+    called = floor.facts(facts.TicketCalled)
+    assert [fact.policy for fact in called] == ["first_come"]
 
 
-# ── Each refusal ────────────────────────────────────────────────────────────
-
-#: The refusal, the day that leads to it, the command, and both sentences.
-REFUSED: list[tuple[type[Refused], str, Command, str, str]] = [
-    (
-        refusals.HallIsClosed,
-        "17:00:00 closes-hall",
-        commands.TakeTicket(item="zonghe"),
-        "今天已闭厅，不再取号和叫号",
-        "The hall is closed for today",
-    ),
-    (
-        refusals.UnknownItem,
-        "",
-        commands.TakeTicket(item="feixing"),
-        "没有“feixing”这个事项",
-        "There is no service item 'feixing'",
-    ),
-    (
-        refusals.UnknownWindow,
-        "",
-        commands.OpenWindow(window="99", clerk="c1"),
-        "没有99号窗口",
-        "There is no window '99'",
-    ),
-    (
-        refusals.UnknownTicket,
-        "",
-        commands.AbandonTicket(ticket="A007"),
-        "今天没有A007这个号",
-        "There is no ticket 'A007' today",
-    ),
-    (
-        refusals.WindowAlreadyOpen,
-        "09:00:00 opens 1 c1",
-        commands.OpenWindow(window="1", clerk="c2"),
-        "1号窗口已由c1开窗",
-        "Window 1 is already open under clerk c1",
-    ),
-    (
-        refusals.ClerkElsewhere,
-        "09:00:00 opens 1 c1",
-        commands.OpenWindow(window="2", clerk="c1"),
-        "c1已在1号窗口登录",
-        "Clerk c1 is already signed in at window 1",
-    ),
-    (
-        refusals.WindowNotOpen,
-        "",
-        commands.CallNext(window="1"),
-        "1号窗口还没有开窗",
-        "Window 1 is not open",
-    ),
-    (
-        refusals.WindowOnPause,
-        "09:00:00 opens 1\n09:00:01 pauses 1",
-        commands.CallNext(window="1"),
-        "1号窗口正在暂停，请先恢复",
-        "Window 1 is on pause; resume first",
-    ),
-    (
-        refusals.WindowNotPaused,
-        "09:00:00 opens 1",
-        commands.ResumeWindow(window="1"),
-        "1号窗口没有暂停",
-        "Window 1 is not on pause",
-    ),
-    (
-        refusals.WindowBusy,
-        "09:00:00 opens 1\n09:00:01 takes zonghe\n09:00:02 calls 1",
-        commands.CallNext(window="1"),
-        "1号窗口还有A001号未办结",
-        "Window 1 still has ticket A001",
-    ),
-    (
-        refusals.NobodyWaiting,
-        "09:00:00 opens 1\n09:00:01 takes churujing",
-        commands.CallNext(window="1"),
-        "1号窗口没有人等候",
-        "Nobody is waiting for window 1",
-    ),
-    (
-        refusals.NothingCalled,
-        "09:00:00 opens 1",
-        commands.RecallTicket(window="1"),
-        "1号窗口现在没有叫号",
-        "Window 1 has no ticket in hand",
-    ),
-    (
-        refusals.AlreadyStarted,
-        "09:00:00 opens 1\n09:00:01 takes zonghe\n09:00:02 calls 1\n09:00:03 starts 1",
-        commands.DeclareNoShow(window="1"),
-        "A001号已在1号窗口办理",
-        "Ticket A001 is already being served at window 1",
-    ),
-    (
-        refusals.NotStarted,
-        "09:00:00 opens 1\n09:00:01 takes zonghe\n09:00:02 calls 1",
-        commands.FinishService(window="1"),
-        "A001号还没有开始办理",
-        "Service of ticket A001 has not started",
-    ),
-    (
-        refusals.TicketNotHere,
-        "09:00:00 opens 1\n09:00:01 takes zonghe\n09:00:02 calls 1",
-        commands.StartService(window="1", ticket="A002"),
-        "1号窗口现在办的是A001号，不是A002号",
-        "Window 1 has ticket A001 in hand, not A002",
-    ),
-    (
-        refusals.TicketNotWaiting,
-        "09:00:01 takes zonghe\n09:00:02 abandons A001",
-        commands.AbandonTicket(ticket="A001"),
-        "A001号不在等候中",
-        "Ticket A001 is not waiting",
-    ),
-    (
-        refusals.ItemNotAtWindow,
-        "09:00:00 opens 1\n09:00:01 takes churujing",
-        commands.CallTicket(window="1", ticket="G001"),
-        "1号窗口不办理G001号的事项",
-        "Window 1 does not handle the item of ticket G001",
-    ),
-    (
-        refusals.NotServedYet,
-        "09:00:01 takes zonghe",
-        commands.Evaluate(ticket="A001", level=Level.SATISFIED),
-        "A001号还没有办结，办结后才能评价",
-        "Ticket A001 has not been served yet; it can be rated afterwards",
-    ),
-    (
-        refusals.NobodyToInvite,
-        "09:00:00 opens 1",
-        commands.InviteEvaluation(window="1"),
-        "1号窗口还没有办结的号，无法邀评",
-        "Window 1 has served nobody yet, so there is nobody to invite",
-    ),
-    (
-        refusals.ServedElsewhere,
-        """09:00:00 opens 1
-        09:00:00 opens 2
-        09:00:01 takes zonghe
-        09:00:02 calls 1
-        09:00:03 starts 1
-        09:00:04 finishes 1""",
-        commands.InviteEvaluation(window="2", ticket="A001"),
-        "A001号是1号窗口办理的",
-        "Ticket A001 was served at window 1",
-    ),
-    (
-        refusals.AlreadyEvaluated,
-        """09:00:00 opens 1
-        09:00:01 takes zonghe
-        09:00:02 calls 1
-        09:00:03 starts 1
-        09:00:04 finishes 1
-        09:00:05 rates A001 satisfied""",
-        commands.Evaluate(ticket="A001", level=Level.SATISFIED),
-        "A001号已经评价过，谢谢",
-        "Ticket A001 has been rated already",
-    ),
-]
-
-
-@pytest.mark.parametrize(
-    ("kind", "lines", "command", "zh", "en"),
-    REFUSED,
-    ids=[kind.__name__ for kind, *_ in REFUSED],
-)
-def test_a_refusal_has_both_sentences_and_changes_nothing(
-    kind: type[Refused], lines: str, command: Command, zh: str, en: str
-) -> None:
-    floor = FloorDay().play(lines)
-    before = floor.day.digest()
-    with pytest.raises(Refused) as refused:
-        floor.do(command, floor.at("17:30:00"))
-    assert type(refused.value) is kind
-    assert refused.value.code == kind.__name__
-    assert refused.value.message == {"zh": zh, "en": en}
-    assert str(refused.value) == en
-    assert floor.day.digest() == before
-
-
-def test_every_refusal_that_a_rule_can_give_stands_in_the_table() -> None:
-    source = ast.parse(Path(rules.__file__).read_text(encoding="utf-8"))
-    named = {
-        node.attr
-        for node in ast.walk(source)
-        if isinstance(node, ast.Attribute)
-        and isinstance(node.value, ast.Name)
-        and node.value.id == "refusals"
-    }
-    assert named == {kind.__name__ for kind, *_ in REFUSED}
-
-
-WORDS_OF: dict[type[Refused], dict[str, object]] = {
-    refusals.UnknownCommand: {"command": "dance"},
-    refusals.BadInput: {"name": "item", "why": "太长"},
-    refusals.TooLarge: {"limit": 16_384},
-    refusals.NotAllowed: {"why_zh": "只读", "why": "read only"},
-}
-
-
-def test_every_refusal_of_the_doors_has_both_sentences_complete() -> None:
-    of_rules = {kind for kind, *_ in REFUSED}
-    ours = {k for k in Refused.__subclasses__() if k.__module__ == refusals.__name__}
-    of_doors = ours - of_rules
-    assert of_doors >= set(WORDS_OF)
-    for kind in of_doors:
-        refusal = kind(**WORDS_OF.get(kind, {}))
-        assert set(refusal.message) == {"zh", "en"}
-        for sentence in refusal.message.values():
-            assert sentence
-            assert "{" not in sentence
-        assert any(ord(letter) > 0x4E00 for letter in refusal.message["zh"])
-        assert refusal.message["en"].isascii() or kind is refusals.BadInput
-        assert refusal.status in (403, 404, 409, 413, 422, 503)
-
-
-@pytest.mark.parametrize(
-    ("lines", "command", "kind"),
-    [
-        # A window's own refusals come in the order in which a clerk can mend them.
-        ("", commands.PauseWindow(window="1"), refusals.WindowNotOpen),
-        (
-            "09:00:00 opens 1\n09:00:01 pauses 1",
-            commands.PauseWindow(window="1"),
-            refusals.WindowOnPause,
-        ),
-        (
-            "09:00:00 opens 1\n09:00:01 takes zonghe\n09:00:02 calls 1",
-            commands.PauseWindow(window="1"),
-            refusals.WindowBusy,
-        ),
-        (
-            "09:00:00 opens 1\n09:00:01 takes zonghe\n09:00:02 calls 1",
-            commands.CloseWindow(window="1"),
-            refusals.WindowBusy,
-        ),
-        ("", commands.CloseWindow(window="1"), refusals.WindowNotOpen),
-        ("17:00:00 closes-hall", commands.CallNext(window="1"), refusals.HallIsClosed),
-        ("17:00:00 closes-hall", commands.CloseHall(), refusals.HallIsClosed),
-        (
-            "17:00:00 closes-hall",
-            commands.OpenWindow(window="1", clerk="c1"),
-            refusals.HallIsClosed,
-        ),
-        (
-            "09:00:00 opens 1\n09:00:01 opens 2\n09:00:02 takes zonghe\n"
-            "09:00:03 calls 1",
-            commands.CallTicket(window="2", ticket="A001"),
-            refusals.TicketNotWaiting,
-        ),
-        (
-            "09:00:00 opens 1\n09:00:02 takes zonghe\n09:00:03 calls 1",
-            commands.AbandonTicket(ticket="A001"),
-            refusals.TicketNotWaiting,
-        ),
-        (
-            "09:00:00 opens 1\n09:00:02 takes zonghe\n09:00:03 calls 1\n"
-            "09:00:04 starts 1",
-            commands.StartService(window="1"),
-            refusals.AlreadyStarted,
-        ),
-        (
-            "09:00:00 opens 1\n09:00:02 takes zonghe\n09:00:03 calls 1\n"
-            "09:00:04 starts 1",
-            commands.RecallTicket(window="1"),
-            refusals.AlreadyStarted,
-        ),
-        ("", commands.CallTicket(window="1", ticket=""), refusals.WindowNotOpen),
-        (
-            "09:00:00 opens 1",
-            commands.CallTicket(window="1", ticket=""),
-            refusals.UnknownTicket,
-        ),
-    ],
-)
-def test_other_ways_to_be_refused(
-    lines: str, command: Command, kind: type[Refused]
-) -> None:
-    floor = FloorDay().play(lines)
-    before = floor.day.digest()
-    with pytest.raises(kind):
-        floor.do(command, floor.at("18:00:00"))
-    assert floor.day.digest() == before
+# ── Every command ───────────────────────────────────────────────────────────
 
 
 def test_every_command_has_a_rule_and_a_topic() -> None:

@@ -133,6 +133,7 @@ def test_an_appointment_waits_from_its_slot_at_the_earliest(floor: FloorDay) -> 
     assert visit.waits_from == floor.at("09:30:00")
 
 
+@pytest.mark.impossible
 def test_an_implied_finish_is_told_from_the_clerks_own(floor: FloorDay) -> None:
     """
     09:00:00 opens 1

@@ -32,7 +32,9 @@ from floor.refusals.tickets import ItemStillWanted as ItemStillWanted
 from floor.refusals.tickets import NobodyToInvite as NobodyToInvite
 from floor.refusals.tickets import NobodyWaiting as NobodyWaiting
 from floor.refusals.tickets import NoShowTooSoon as NoShowTooSoon
+from floor.refusals.tickets import NotDueYet as NotDueYet
 from floor.refusals.tickets import NothingCalled as NothingCalled
+from floor.refusals.tickets import NothingOnHold as NothingOnHold
 from floor.refusals.tickets import NotMissed as NotMissed
 from floor.refusals.tickets import NotOnHold as NotOnHold
 from floor.refusals.tickets import NotServedYet as NotServedYet
@@ -44,6 +46,7 @@ from floor.refusals.tickets import RecalledEnough as RecalledEnough
 from floor.refusals.tickets import RecalledTooSoon as RecalledTooSoon
 from floor.refusals.tickets import ReturnedEnough as ReturnedEnough
 from floor.refusals.tickets import ServedElsewhere as ServedElsewhere
+from floor.refusals.tickets import SeveralOnHold as SeveralOnHold
 from floor.refusals.tickets import SlotFull as SlotFull
 from floor.refusals.tickets import TicketInHand as TicketInHand
 from floor.refusals.tickets import TicketNotHere as TicketNotHere

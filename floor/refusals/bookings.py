@@ -43,8 +43,8 @@ class BookingSuspended(Refused):
 class CancelledTooLate(Refused):
     """An appointment is given back in time or not at all."""
 
-    zh = "须提前{hours}小时取消预约"
-    en = "Appointments can be cancelled until {hours} h before"
+    zh = "须提前{minutes}分钟取消预约"
+    en = "Appointments can be cancelled until {minutes} minutes before"
 
 
 class UnknownBooking(Refused):

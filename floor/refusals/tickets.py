@@ -235,6 +235,13 @@ class DeferredEnough(Refused):
     en = "Ticket {ticket} has been put off {times} times, which is the most"
 
 
+class NotDueYet(Refused):
+    """The visitor checked in early and lets everybody go first as it is."""
+
+    zh = "{ticket}号的预约时间还没到，不用延后"
+    en = "The appointment of ticket {ticket} is later; there is no need to put it off"
+
+
 class TooManyHeld(Refused):
     """The window has as many tickets on hold as allowed."""
 
@@ -247,6 +254,22 @@ class NotOnHold(Refused):
 
     zh = "{window}号窗口没有挂起{ticket}号"
     en = "Window {window} does not have ticket {ticket} on hold"
+
+
+class NothingOnHold(Refused):
+    """The window has no ticket on hold."""
+
+    zh = "{window}号窗口没有挂起的号"
+    en = "Window {window} has no ticket on hold"
+
+
+class SeveralOnHold(Refused):
+    """The window has several tickets on hold, and none was named."""
+
+    zh = "请指明回呼哪个号：{tickets}"
+    en = "Say which ticket on hold to serve: {tickets}"
+    status = 422
+    field = "ticket"
 
 
 class NowhereToGo(Refused):

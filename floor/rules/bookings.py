@@ -20,9 +20,8 @@ def book_appointment(
 ) -> facts.Fact:
     """预约: a place in a time slot, for a person who has kept earlier ones."""
     asked.known_item(day, item)
-    booking = day.catalogue.booking
     known = day.items[item]
-    quota = booking.quota if known.booking_quota < 0 else known.booking_quota
+    quota = day.catalogue.bookings_of(known)
     if not quota or known.paused:
         raise refusals.NoBooking(item=known.name)
     slot_at = slot_at.astimezone(UTC)
@@ -51,7 +50,7 @@ def cancel_appointment(day: Day, at: datetime, *, booking: str) -> facts.Fact:
     booked = _open(day, booking)
     before = timedelta(seconds=day.catalogue.booking.cancel_before_s)
     if at > booked.slot_at - before:
-        raise refusals.CancelledTooLate(hours=before // timedelta(minutes=60))
+        raise refusals.CancelledTooLate(minutes=-(-before // timedelta(minutes=1)))
     return facts.AppointmentCancelled(at=at, booking=booking)
 
 
@@ -62,7 +61,8 @@ def check_in(
 
     In the line it counts as if come at the slot less the early time allowed, so that
     coming an hour early wins nothing; whoever comes after the grace time waits as a
-    walk-in who came a little earlier (virtual arrival, facts/queueing.md 4.2).
+    walk-in who came a little earlier (virtual arrival, facts/queueing.md 4.2), but
+    never counts for more than in time.
     """
     asked.hall_open(day)
     booked = _open(day, booking)
@@ -72,10 +72,9 @@ def check_in(
     item = day.items[booked.item]
     rules = day.catalogue.booking
     late = at > booked.slot_at + timedelta(seconds=rules.grace_s)
+    due_at = booked.slot_at - timedelta(seconds=rules.early_s)
     if late:
-        due_at = at - timedelta(seconds=rules.late_credit_s)
-    else:
-        due_at = booked.slot_at - timedelta(seconds=rules.early_s)
+        due_at = max(due_at, at - timedelta(seconds=rules.late_credit_s))
     if booked.person:
         within_person(day, item.id, booked.person)
     return facts.AppointmentCheckedIn(
@@ -88,6 +87,7 @@ def check_in(
         late=late,
         person=booked.person,
         channel=channel,
+        then=item.then,
     )
 
 
@@ -101,6 +101,8 @@ def _slot_date(day: Day, at: datetime, slot_at: datetime) -> date:
         for begin, end in catalogue.open_spans(date)
     )
     ahead = (date - day.date).days
+    if ahead == 0:
+        asked.hall_open(day)
     if not fits or slot_at <= at or not 0 <= ahead <= rules.ahead_days:
         raise refusals.NoSuchSlot(days=rules.ahead_days)
     return date
@@ -132,7 +134,7 @@ def _open(day: Day, booking: str) -> Booked:
     booked = day.bookings.by_id.get(booking)
     if booked is None:
         raise refusals.UnknownBooking(booking=booking)
-    if booked.state != "booked":
+    if booked.state != "booked" or booked.date < day.date:
         raise refusals.BookingOver(booking=booking)
     return booked
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from floor import facts, refusals
 from floor.day import Day
 from floor.facts import Outcome
-from floor.policies import choose, may_call
+from floor.policies import choose, chosen_over
 from floor.rules import asked
 from floor.tickets import Ticket
 
@@ -43,7 +43,8 @@ def call_ticket(
     """
     place = asked.ready(day, window)
     chosen = asked.waiting_ticket(day, ticket)
-    if not may_call(day, place, chosen):
+    passed = chosen_over(day, place, chosen)
+    if passed is None:
         raise refusals.ItemNotAtWindow(window=window, ticket=ticket)
     return facts.TicketCalled(
         at=at,
@@ -53,7 +54,7 @@ def call_ticket(
         policy=BY_HAND,
         reason=reason,
         because="by_hand",
-        passed=day.lines[chosen.line].before(chosen.stand),
+        passed=passed,
     )
 
 
@@ -63,7 +64,7 @@ def recall_ticket(
     """重呼: call the ticket in hand again, not too soon and not for ever."""
     called = asked.called(day, window, ticket)
     calling = day.catalogue.calling
-    if called.calls > calling.recalls_max:
+    if calling.recalls_max and called.calls > calling.recalls_max:
         raise refusals.RecalledEnough(ticket=called.id, times=calling.recalls_max)
     assert called.recalled_at is not None, "A ticket in hand was called."
     _only_after(at, called.recalled_at, calling.recall_gap_s, refusals.RecalledTooSoon)
@@ -89,7 +90,7 @@ def undo_call(day: Day, at: datetime, *, window: str, ticket: str = "") -> facts
     called = asked.called(day, window, ticket)
     assert called.called_at is not None, "A ticket in hand was called."
     undo_s = day.catalogue.calling.undo_s
-    if at - called.called_at > timedelta(seconds=undo_s):
+    if not undo_s or at - called.called_at > timedelta(seconds=undo_s):
         raise refusals.UndoneTooLate(ticket=called.id, seconds=undo_s)
     return facts.CallUndone(at=at, ticket=called.id, window=window)
 
@@ -137,10 +138,13 @@ def return_ticket(
 ) -> facts.Fact:
     """回呼: a ticket on hold is served again; the only one, if none is named."""
     place = asked.ready(day, window)
-    if not ticket and len(place.held) == 1:
-        ticket = place.held[0]
+    if not place.held:
+        raise refusals.NothingOnHold(window=window)
+    if not ticket and len(place.held) > 1:
+        raise refusals.SeveralOnHold(tickets="、".join(place.held))
+    ticket = ticket or place.held[0]
     if ticket not in place.held:
-        raise refusals.NotOnHold(window=window, ticket=ticket or "—")
+        raise refusals.NotOnHold(window=window, ticket=ticket)
     return facts.TicketReturned(at=at, ticket=ticket, window=window)
 
 

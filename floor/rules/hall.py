@@ -26,12 +26,16 @@ def publish_catalogue(day: Day, at: datetime, *, catalogue: Catalogue) -> facts.
         raise refusals.BadInput(
             name="catalogue", why=bad.message["en"], why_zh=bad.message["zh"]
         ) from None
-    if catalogue.time_zone != day.catalogue.time_zone:
-        raise refusals.BadInput(
-            name="time_zone",
-            why="cannot change while a day runs",
-            why_zh="营业日内不能更改时区",
-        )
+    for name, moved in (
+        ("time_zone", catalogue.time_zone != day.catalogue.time_zone),
+        ("day_starts", catalogue.business_date(at) != day.date),
+    ):
+        if moved:
+            raise refusals.BadInput(
+                name=name,
+                why="would end the day that runs",
+                why_zh="会使当前营业日提前结束",
+            )
     _still_there(day, catalogue)
     return facts.CataloguePublished(at=at, catalogue=catalogue)
 
@@ -48,15 +52,26 @@ def close_hall(
     closed = facts.HallClosed(at=at, reason=reason)
     if reason == "emergency":
         spans = day.catalogue.open_spans(day.date)
-        to_at = max(at, spans[-1][1] if spans else at)
+        to_at = spans[-1][1] if spans else at
+        if to_at <= at:
+            return (closed,)
         outage = facts.OutageDeclared(at=at, from_at=at, to_at=to_at, reason=reason)
         return closed, outage
     return closed, *missed(day, at)
 
 
 def missed(day: Day, at: datetime) -> list[facts.Fact]:
-    """爽约: those who booked for this day and did not come."""
-    return [facts.AppointmentMissed(at=at, booking=b.id) for b in day.missing()]
+    """爽约: those who booked for this day and did not come while they could.
+
+    Not those who met a closed hall, or no hall at all, or an item that is gone.
+    """
+    if day.closed or not day.version:
+        return []
+    return [
+        facts.AppointmentMissed(at=at, booking=b.id)
+        for b in day.missing()
+        if b.slot_at <= at and b.item in day.items
+    ]
 
 
 def reopen_hall(day: Day, at: datetime, *, reason: str = "") -> facts.Fact:

@@ -6,6 +6,8 @@ from floor import facts, refusals
 from floor.catalogue import Item
 from floor.day import Day
 from floor.facts import Kind
+from floor.lines import epoch_ms
+from floor.practice import BACK
 from floor.rules import asked
 
 STAFF = "staff"  # 人工取号: the staff desk gives tickets at any hour.
@@ -57,6 +59,8 @@ def requeue_ticket(
         raise refusals.NotMissed(ticket=ticket)
     if known.returns >= calling.returns_max:
         raise refusals.ReturnedEnough(ticket=ticket, times=calling.returns_max)
+    asked.known_item(day, known.item)  # A new catalogue may have done without it.
+    within_open(day, known.item, known.person)
     place = calling.return_place if place is None else place
     return facts.TicketRequeued(at=at, ticket=ticket, place=place)
 
@@ -67,10 +71,12 @@ def defer_ticket(day: Day, at: datetime, *, ticket: str) -> facts.Fact:
     calling = day.catalogue.calling
     if known.defers >= calling.defers_max:
         raise refusals.DeferredEnough(ticket=ticket, times=calling.defers_max)
-    ahead = day.ahead(known)
+    if known.stand.due_ms > epoch_ms(at):
+        raise refusals.NotDueYet(ticket=ticket)
     place = calling.defer_place
-    # So many others go first than would anyhow, not so many in all.
-    place = place if place < 0 else ahead + place
+    if place != BACK:
+        # So many others go first than would anyhow, not so many in all.
+        place += day.due_before(known, at)
     return facts.TicketRequeued(at=at, ticket=ticket, place=place)
 
 
@@ -89,7 +95,7 @@ def next_number(day: Day, item: Item, *, booked: bool) -> str:
         NumbersExhausted: the item's range is used up for today.
     """
     prefix = item.prefix_for(booked)
-    number = day.issued.get(prefix, item.first - 1) + 1
+    number = max(day.issued.get(prefix, 0) + 1, item.first)
     if number > item.last:
         raise refusals.NumbersExhausted(item=item.name)
     return f"{prefix}{number:0{item.digits}d}"
@@ -102,14 +108,20 @@ def within_person(day: Day, item: str, person: str) -> None:
         if taking.person_required:
             raise refusals.IdentityNeeded
         return
+    within_open(day, item, person)
+    if taking.day_max and len(day.persons.get(person, ())) >= taking.day_max:
+        raise refusals.TooManyToday(most=taking.day_max)
+
+
+def within_open(day: Day, item: str, person: str) -> None:
+    """One person holds only so many tickets that are not over."""
+    taking = day.catalogue.taking
     open_ = day.open_of(person)
     same = [ticket for ticket in open_ if ticket.item == item]
     if len(same) >= taking.open_per_item:
         raise refusals.TicketInHand(ticket=same[0].id)
     if taking.open_max and len(open_) >= taking.open_max:
         raise refusals.TooManyOpen(most=taking.open_max)
-    if taking.day_max and len(day.persons.get(person, ())) >= taking.day_max:
-        raise refusals.TooManyToday(most=taking.day_max)
 
 
 def _item(day: Day, item: str) -> Item:
@@ -143,11 +155,10 @@ def _within_hours(day: Day, at: datetime) -> None:
 
 def _within_limits(day: Day, at: datetime, item: Item, person: str) -> None:
     within_person(day, item.id, person)
-    if person and any(b.person == person and b.item == item.id for b in day.missing()):
+    to_come = (b for b in day.bookings.of(person) if b.state == "booked")
+    if any(b.date == day.date and b.item == item.id for b in to_come):
         raise refusals.BookedAlready(item=item.name)
-    slot = day.slots.get(day.slot_key(item.id, at), 0)
-    if item.slot_quota and slot >= item.slot_quota:
-        raise refusals.SlotFull(item=item.name)
-    issued = day.issued.get(item.prefix, item.first - 1) - item.first + 1
-    if item.day_quota and issued >= item.day_quota:
+    if item.day_quota and len(day.taken.get(item.id, ())) >= item.day_quota:
         raise refusals.DayFull(item=item.name)
+    if item.slot_quota and day.taken_in_slot(item.id, at) >= item.slot_quota:
+        raise refusals.SlotFull(item=item.name)
