@@ -16,7 +16,7 @@ from floor.facts import Entry, Fact
 from floor.follow import Feed, Follower
 from floor.hall import Draft, Receipt
 from floor.log import LogUnreadable
-from floor.rules import calls, hall
+from floor.rules import bookings, calls, hall
 from simulated_disk import SimulatedLog
 from simulated_process import Build, Process
 
@@ -211,8 +211,6 @@ def call_last(day: Day, at: datetime, *, window: str) -> Facts:
 def call_whoever(day: Day, at: datetime, *, window: str) -> Facts:
     """A ticket is called which another window holds already."""
     held = [ticket for ticket in day.tickets.values() if ticket.state == "called"]
-    # One whose line has room for it, as nothing in here is to break by itself.
-    held = [ticket for ticket in held if any(day.waiting([ticket.item]))]
     if held and day.places[window].state == "free":
         clerk = day.places[window].clerk
         called = facts.TicketCalled(
@@ -235,8 +233,6 @@ def miss_twice(day: Day, at: datetime, **words: Any) -> Facts:
 
 def check_in_again(day: Day, at: datetime, *, booking: str, channel: str) -> Fact:
     """One booking becomes two tickets."""
-    from floor.rules import bookings
-
     known = day.bookings.by_id.get(booking)
     if known is not None and known.state == "checked_in":
         known = msgspec.structs.replace(known, state="booked")

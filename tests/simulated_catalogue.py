@@ -81,7 +81,7 @@ BOOKING: dict[str, tuple[object, ...]] = {
     "cancel_before_s": (0, 600),
     "missed_max": (1, 0),
     "cancelled_max": (1, 2),
-    "same_item_max": (1, 2),
+    "same_item_max": (1, 1, 2),
     "memory_days": (1, 31),
 }
 ITEM: dict[str, tuple[object, ...]] = {
@@ -138,7 +138,7 @@ def edited(known: Catalogue, chance: Random) -> Catalogue:
     replace = msgspec.structs.replace
     items, windows = known.items, known.windows
     item, window = chance.choice(items), chance.choice(windows)
-    match chance.randint(0, 11):
+    match chance.randint(0, 13):
         case 0:
             return replace(known, policy=policy(chance))
         case 1:
@@ -164,6 +164,8 @@ def edited(known: Catalogue, chance: Random) -> Catalogue:
             return replace(known, hall="hall-2")
         case 10:
             return replace(known, time_zone="Asia/Urumqi")
+        case 11 | 12:
+            return without_item(known, "a")
         case _:
             slower = replace(item, wait_s=item.wait_s % 3_600 + 60)
             return replace(known, items=_with(items, item, slower))

@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import Coroutine, Sequence
 from datetime import timedelta
-from typing import Any
 
 import msgspec
 
-from floor import commands
+from floor import commands, facts
 from floor.commands import Command
 from floor.day import Day
 from floor.facts import Level
@@ -20,7 +19,7 @@ from simulated_stage import HOUR_S, Stage
 OPEN_S, CLOSE_S = 9 * HOUR_S, 17 * HOUR_S
 RUSH_MAX = 30
 VISITORS_MIN, VISITORS_MAX = 2, 24
-BOOKERS_MAX = 8
+BOOKERS_MAX = 10
 #: How often a visitor looks whether the turn has come, and how long it looks away.
 LOOKS_MAX, LOOK_S = 3, 1_200
 #: A share of people ask two or three times, and go away without an answer.
@@ -103,8 +102,7 @@ class People:
     async def _read_out(self, presses: Sequence[Command], at_s: float) -> None:
         await self._until(at_s)
         for command in presses:
-            named = msgspec.structs.replace(command, command_id=self._id())
-            await self._network.ask(named)
+            await self._ask(command, patient=True)
 
     def _begin(self, work: Coroutine[object, object, None]) -> None:
         self._stage.loop.create_task(work, context=self._stage.outside)
@@ -123,25 +121,33 @@ class People:
         booked = await self._press("book", self._sight("1"))
         if not isinstance(booked, Receipt):
             return
-        booking, slot_at = _said(booked, "booking"), _said(booked, "slot_at")
-        slot_s = (slot_at - self._stage.midnight) / timedelta(seconds=1)
+        fact = booked.entry.fact
+        assert isinstance(fact, facts.AppointmentBooked)
+        slot_s = (fact.slot_at - self._stage.midnight) / timedelta(seconds=1)
         fate = chance.random()
         if fate < 0.15:
             return
         if fate < 0.3:
-            await self._until(chance.uniform(self._stage.loop.time(), slot_s))
-            cancel = commands.CancelAppointment(booking=booking, command_id=self._id())
-            await self._ask(cancel)
+            now_s = self._stage.loop.time()
+            await self._until(now_s + chance.random() ** 2 * (slot_s - now_s))
+            await self._ask(commands.CancelAppointment(booking=fact.booking))
+            if chance.random() < 0.8:  # And then again.
+                again = commands.BookAppointment(
+                    item=fact.item, slot_at=fact.slot_at, person=fact.person
+                )
+                await self._ask(again)
             return
         await self._until(slot_s + chance.gauss(-200, 900))
-        check_in = commands.CheckIn(booking=booking, command_id=self._id())
-        await self._see_it_through(await self._ask(check_in))
+        came = await self._ask(commands.CheckIn(booking=fact.booking))
+        if isinstance(came, Receipt) and chance.random() < 0.2:
+            await self._ask(commands.DeferTicket(ticket=_ticket_of(came)))
+        await self._see_it_through(came)
 
     async def _see_it_through(self, came: Answer) -> None:
         """Look now and then: give up, let others go first, come back, rate."""
         if not isinstance(came, Receipt):
             return
-        chance, ticket = self._chance, _said(came, "ticket")
+        chance, ticket = self._chance, _ticket_of(came)
         for _ in range(LOOKS_MAX):
             await asyncio.sleep(chance.expovariate(1 / LOOK_S))
             shown = self._screen.day.tickets.get(ticket) if self._screen.day else None
@@ -154,16 +160,16 @@ class People:
 
     def _wish(self, ticket: str, state: str) -> Command | None:
         """What a visitor wants who sees the own number like this."""
-        id, wish = self._id(), self._chance.random()
+        wish = self._chance.random()
         if state == "no_show" and wish < 0.8:
-            return commands.RequeueTicket(ticket=ticket, command_id=id)
+            return commands.RequeueTicket(ticket=ticket)
         if state == "served" and wish < 0.7:
             level = self._chance.choice(tuple(Level))
-            return commands.Evaluate(ticket=ticket, level=level, command_id=id)
+            return commands.Evaluate(ticket=ticket, level=level)
         if state in ("waiting", "held") and wish < 0.15:
-            return commands.AbandonTicket(ticket=ticket, command_id=id)
+            return commands.AbandonTicket(ticket=ticket)
         if state == "waiting" and wish < 0.25:
-            return commands.DeferTicket(ticket=ticket, command_id=id)
+            return commands.DeferTicket(ticket=ticket)
         return None
 
     # ── Clerks and others ───────────────────────────────────────────────────
@@ -220,12 +226,13 @@ class People:
         return Sight(chance, catalogue, day, clock, window, clerk=f"c{at}")
 
     async def _press(self, word: str, sight: Sight, id: str = "") -> Answer:
-        command = PRESSES[word](sight)
-        named = msgspec.structs.replace(command, command_id=id or self._id())
-        return await self._ask(named)
+        return await self._ask(PRESSES[word](sight), id)
 
-    async def _ask(self, command: Command) -> Answer:
-        impatient = self._chance.random() < IMPATIENT
+    async def _ask(
+        self, command: Command, id: str = "", *, patient: bool = False
+    ) -> Answer:
+        command = msgspec.structs.replace(command, command_id=id or self._id())
+        impatient = not patient and self._chance.random() < IMPATIENT
         patience = self._chance.randint(1, 3) if impatient else ATTEMPTS_MAX
         return await self._network.ask(command, patience)
 
@@ -253,6 +260,6 @@ def _wanted(day: Day, sight: Sight) -> bool:
     return bool(place.held) or any(day.lines.get(line) for line in lines)
 
 
-def _said(receipt: Receipt, word: str) -> Any:
-    """A word of the fact that answered."""
-    return getattr(receipt.entry.fact, word, "")
+def _ticket_of(receipt: Receipt) -> str:
+    ticket: str = getattr(receipt.entry.fact, "ticket", "")
+    return ticket

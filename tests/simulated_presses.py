@@ -70,9 +70,10 @@ class Sight(msgspec.Struct):
             return ""
         return self.some("held") if self.careless() else self.chance.choice(held)
 
-    def person(self) -> str:
+    def person(self, shown: float = 0.3) -> str:
         """Who shows a document; most do where it has to be shown."""
-        shown = 0.9 if self.catalogue.taking.person_required else 0.3
+        if self.catalogue.taking.person_required:
+            shown = 0.9
         return self.chance.choice(PERSONS) if self.chance.random() < shown else ""
 
     def ground(self) -> str:
@@ -196,7 +197,7 @@ PRESSES: dict[str, Callable[[Sight], Command]] = {
     "defer": lambda s: commands.DeferTicket(ticket=s.some("waiting")),
     "abandon": lambda s: commands.AbandonTicket(ticket=s.some("waiting", "held")),
     "book": lambda s: commands.BookAppointment(
-        item=s.item(), slot_at=s.slot_at(), person=s.person()
+        item=s.item(), slot_at=s.slot_at(), person=s.person(0.8)
     ),
     "cancel": lambda s: commands.CancelAppointment(booking=s.booking("booked")),
     "check-in": lambda s: commands.CheckIn(booking=s.booking("booked")),

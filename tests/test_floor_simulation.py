@@ -34,7 +34,7 @@ from simulated_hall import Broken, Build, simulate
 from simulated_stage import MIDNIGHTS
 from virtual_loop import Mortal
 
-DAYS = int(os.environ.get("SIM_DAYS", "150"))
+DAYS = int(os.environ.get("SIM_DAYS", "300"))
 SEED = int(os.environ.get("SIM_SEED", "0"))
 #: A bug is found within so many seeds, or the simulation is not worth its time.
 SEEDS_MAX = 40
@@ -57,7 +57,7 @@ def test_days_with_everything_that_can_go_wrong() -> None:
     assert not unseen or lived < TAME_DAYS, f"It has become too tame for {unseen}."
 
 
-TAME_DAYS = 150
+TAME_DAYS = 300
 #: People here need no door, and that is where these are said.
 AT_DOORS = (
     refusals.UnknownCommand,
@@ -204,4 +204,5 @@ def test_a_bug_in_a_part_is_found(build: Build) -> None:
 @pytest.mark.parametrize(("command", "rule"), WRONG_RULES)
 def test_a_wrong_rule_is_found(command: type[Command], rule: effects.Rule) -> None:
     with wrongly(command, rule):
-        assert "cannot have happened" in first_broken().what
+        what = first_broken().what
+    assert "cannot have happened" in what or "broke the hall" in what
