@@ -149,6 +149,16 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         starts = minutes(self.hours.day_starts)
         return (at.astimezone(self.zone) - timedelta(minutes=starts)).date()
 
+    def ends_at(self, day: date) -> datetime:
+        """When the next business day begins, aware UTC; no instant before is of it.
+
+        Nor any when the clocks change just then: of the two readings of that hour it is
+        the earlier one.
+        """
+        next_day = day + timedelta(days=1)
+        starts = self.hours.day_starts
+        return min(self._instant(next_day, starts, fold) for fold in (0, 1))
+
     def open_spans(self, day: date) -> tuple[tuple[datetime, datetime], ...]:
         """The hall's open hours on a day without lunch, aware UTC, in order.
 
@@ -168,8 +178,8 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         """How many appointments a slot of the item takes; 0 for none at all."""
         return self.booking.quota if item.booking_quota < 0 else item.booking_quota
 
-    def _instant(self, day: date, clock: str) -> datetime:
-        naive = datetime.combine(day, time.fromisoformat(clock))
+    def _instant(self, day: date, clock: str, fold: int = 0) -> datetime:
+        naive = datetime.combine(day, time.fromisoformat(clock).replace(fold=fold))
         return naive.replace(tzinfo=self.zone).astimezone(UTC)
 
 

@@ -82,16 +82,17 @@ class Day(DayState):
     # Tickets.
 
     def _taken(self, fact: facts.TicketTaken) -> None:
-        due_ms = epoch_ms(fact.at)
-        self.taken.setdefault(fact.item, []).append(due_ms)
+        item, kind, at = fact.item, fact.kind, fact.at
+        due_ms = epoch_ms(at)
+        self.taken.setdefault(item, []).append(due_ms)
         self.join(
             Ticket(
                 id=fact.ticket,
-                item=fact.item,
-                kind=fact.kind,
-                taken_at=fact.at,
-                line=fact.item,
-                stand=Stand(due_ms, fact.position, fact.kind),
+                item=item,
+                kind=kind,
+                taken_at=at,
+                line=item,
+                stand=Stand(due_ms, fact.position, kind),
                 person=fact.person,
                 then=fact.then,
             )

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -119,6 +120,7 @@ class Floor:
             await asyncio.sleep(TURN_DAY_EVERY_S)
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Whether a host name or address is this machine."""
     if host == "localhost":

@@ -16,8 +16,9 @@ from floor import log
 from floor.catalogue import Catalogue
 from floor.day import Day, advance
 from floor.facts import Entry
-from floor.hall import Hall
+from floor.hall import DAYS_KNOWN, Hall
 from floor.overtaken import Calls
+from floor.streams import is_day
 
 # A rush of a whole hall is some 50 facts a second; a follower that is 20 s behind
 # has stalled.
@@ -74,12 +75,13 @@ class Feed:
     def publish(self, entries: Sequence[Entry]) -> None:
         """Let everybody know of durable facts; never waits for anybody."""
         for entry in entries:
-            if entry.position <= self.position:
+            position = entry.fact.position
+            if position <= self.position:
                 continue  # Told again, after a bug stopped the telling half-way.
             self._day, self._dawn = advance(self._day, entry), None
-            if entry.position != self.position + 1:
+            if position != self.position + 1:
                 self._ring.clear()  # A start reads the last day, not what lies before.
-            self.position = entry.position
+            self.position = position
             self._ring.append(entry)
             self._show(self._day, entry)
             for follower in tuple(self._followers):
@@ -140,14 +142,22 @@ async def at_work(
     held: log.Log, catalogue: Catalogue, at: datetime
 ) -> AsyncIterator[tuple[Hall, Feed]]:
     """The same on a log that is held already, as by a standby that took over."""
+    known = held.recent(catalogue.hall, DAYS_KNOWN)
 
     def past(since: int) -> Iterable[Entry]:
         return log.read(held.path, since=since, hall=catalogue.hall)
 
-    feed = Feed(held.recent(catalogue.hall, 1), past)
-    async with Hall(held, catalogue, feed.publish) as hall:
+    feed = Feed(of_last_day(known), past)
+    async with Hall(held, catalogue, feed.publish, known) as hall:
         await hall.start(at)
         yield hall, feed
+
+
+def of_last_day(entries: Sequence[Entry]) -> list[Entry]:
+    """Of a hall's last days the last one, and what belongs to none."""
+    streams = {entry.stream for entry in entries}
+    earlier = set(sorted(stream for stream in streams if is_day(stream))[:-1])
+    return [entry for entry in entries if entry.stream not in earlier]
 
 
 class Follower:

@@ -1,40 +1,35 @@
 """The hall: the only writer of its log.
 
-`do` decides each command on a draft of the day, in the order they came, commits all
-that is pending in one group, and answers only when it is durable. Whatever goes wrong
-at a commit, the draft is thrown away and read again from the log: memory is never
-patched.
+`do` lets each command be decided on the draft of the day, in the order they came,
+commits all that is pending in one group, and answers only when it is durable. Whatever
+goes wrong at a commit, the draft is thrown away and read again from the log: memory is
+never patched.
 """
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
-from uuid import uuid4
 
-import msgspec
-
-from floor import effects, facts, refusals
+from floor import refusals
 from floor.catalogue import Catalogue
 from floor.commands import Command
-from floor.day import Day, advance
-from floor.facts import Entry, Fact
-from floor.log import Log, LogUnreadable
-from floor.refusals import LogLost
-from floor.rules.hall import missed
-from floor.streams import stream_for
+from floor.draft import DAYS_KNOWN as DAYS_KNOWN
+from floor.draft import STEP_MAX as STEP_MAX
+from floor.draft import Draft as Draft
+from floor.draft import Receipt as Receipt
+from floor.facts import Entry
+from floor.log import Log, LogLost, LogUnreadable
+from floor.thread import LogThread
 
 # 40 windows and some kiosks press a few commands each at worst; a thousand pending
 # means that the disk has stopped, and a clear refusal is better than a long wait.
 PENDING_MAX = 1_000
 BATCH_MAX = 256
-# A command repeated just after midnight is still known: today's and yesterday's.
-DAYS_KNOWN = 2
-# Smaller steps back are what time synchronisation does all day.
-STEP_MAX = timedelta(seconds=2)
 # A log that is a day ahead was written under a wrong clock, or is read under one.
 AHEAD_MAX = timedelta(days=1)
 
@@ -44,199 +39,41 @@ T = TypeVar("T")
 Listener = Callable[[Sequence[Entry]], None]
 
 
-class Receipt(msgspec.Struct, frozen=True):
-    """A durable answer: the fact, and whether an earlier press had caused it."""
-
-    entry: Entry
-    repeated: bool = False
-
-
-class Draft:
-    """The writer's own state: decided, and perhaps not durable yet.
-
-    Used alone by the import, which needs no event loop; `Hall` puts it to work for
-    many callers at once.
-
-    Args:
-        log: the log, held by this process.
-        catalogue: what is to be in force; published when it is news to the log.
-    """
-
-    def __init__(self, log: Log, catalogue: Catalogue) -> None:
-        self._log = log
-        self._hall = catalogue.hall
-        self._publish: Catalogue | None = catalogue
-        self.pending: list[Entry] = []
-        self.reload()
-
-    def reload(self) -> list[Entry]:
-        """Throw memory away and read the last days from the log.
-
-        Returns:
-            what was read, in order of position.
-        """
-        entries = self._log.recent(self._hall, DAYS_KNOWN)
-        self.pending = []
-        self.position = 0
-        self._day: Day | None = None
-        self._done_before: dict[str, Entry] = {}
-        self._last_at: datetime | None = None
-        self._stepped: facts.ClockStepped | None = None
-        self._ends: dict[str, int] = {}  # The last version of each stream.
-        for entry in entries:
-            self._take_in(entry)
-        return entries
-
-    @property
-    def day(self) -> Day:
-        assert self._day is not None, "A catalogue is published before any command."
-        return self._day
-
-    def open(self, at: datetime) -> None:
-        """Publish the catalogue if the one in force differs."""
-        # A day that was left open ends before there is news.
-        at = self.turn_day(at) if self._day else self._settle_clock(at)
-        in_force = self._day.catalogue if self._day else None
-        if self._publish is not None and self._publish != in_force:
-            published = facts.CataloguePublished(at=at, catalogue=self._publish)
-            self._write(published, self._publish.business_date(at))
-        self._publish = None
-
-    def decide(self, command: Command, at: datetime) -> Receipt:
-        """The fact that a command causes, on the draft; not durable before `commit`.
-
-        Raises:
-            Refused: nothing changed.
-        """
-        id = command.command_id
-        done = self.done(id)
-        if done is not None:
-            if not effects.same(command, done.fact):
-                raise refusals.CommandIdReused
-            return Receipt(done, repeated=True)
-        at = self.turn_day(at)
-        day = self._day_of(at)
-        answer = None
-        for fact in effects.decide(command, day, at):
-            if answer is None and effects.answers(command, fact):
-                named = msgspec.structs.replace(fact, command=id or str(uuid4()))
-                answer = self._write(named, day.date)
-            else:
-                self._write(fact, day.date)
-        assert answer is not None, f"No fact answers {command!r}."
-        return Receipt(answer)
-
-    def done(self, command_id: str) -> Entry | None:
-        """The fact that a command caused, today or yesterday."""
-        if not command_id:
-            return None
-        return self.day.done.get(command_id) or self._done_before.get(command_id)
-
-    def commit(self) -> list[Entry]:
-        """Make all that is pending durable, in one transaction.
-
-        Raises:
-            LogFailed: the draft is ahead of the log now; `reload` it.
-        """
-        entries, self.pending = self.pending, []
-        if entries:
-            self._log.append(entries)
-        else:
-            self._log.check()
-        return entries
-
-    def _write(self, fact: Fact, day: date) -> Entry:
-        stream = stream_for(fact, self._hall, day)
-        version = self._ends.get(stream, 0) + 1
-        numbered = msgspec.structs.replace(fact, position=self.position + 1)
-        entry = Entry(stream, version, numbered)
-        self._take_in(entry)
-        self.pending.append(entry)
-        return entry
-
-    def _take_in(self, entry: Entry) -> None:
-        """Let a fact happen on the draft, just written or read again."""
-        day = advance(self._day, entry)
-        if self._day is not None and day is not self._day:
-            self._done_before = self._day.done
-        self._day = day
-        self._ends[entry.stream] = entry.version
-        # Positions run over all streams, so the last one may be a catalogue's.
-        self.position = entry.position
-        self._last_at = entry.fact.at
-        if isinstance(entry.fact, facts.ClockStepped):
-            self._stepped = entry.fact
-        elif self._stepped is not None and entry.fact.at > self._stepped.at:
-            self._stepped = None  # The clock has caught up with the log.
-
-    def _settle_clock(self, at: datetime) -> datetime:
-        """Whole milliseconds, and never before the last fact."""
-        at = at.replace(microsecond=at.microsecond // 1000 * 1000)
-        last = self._last_at
-        if last is None or at >= last:
-            return at
-        noted = timedelta()
-        if self._stepped is not None:
-            noted = timedelta(milliseconds=self._stepped.back_ms)
-        if self._day is not None and last - at > noted + STEP_MAX:
-            back_ms = (last - at) // timedelta(milliseconds=1)
-            stepped = facts.ClockStepped(at=last, back_ms=back_ms)
-            self._write(stepped, self._day_of(last).date)
-        return last
-
-    def turn_day(self, at: datetime) -> datetime:
-        """Close a business day that was left open and is over at this instant.
-
-        Returns:
-            the instant, settled: what happens now happens at it.
-        """
-        at = self._settle_clock(at)
-        over = self.day
-        if self._day_of(at) is over:
-            return at
-        absent = missed(over, at)
-        if over.version and not over.closed:
-            closed = facts.HallClosed(at=at, reason="day_change")
-            self._write(closed, over.date)
-        for fact in absent:
-            self._write(fact, over.date)
-        return at
-
-    def _day_of(self, at: datetime) -> Day:
-        """The day to decide on: the present one, or one that nothing happened on yet.
-
-        Only its first fact begins a day. A draft that has turned to an empty one is
-        ahead of the log, and is on another day than a replay when the clock goes back.
-        """
-        day = self.day
-        date_of = day.catalogue.business_date(at)
-        if date_of <= day.date:
-            return day
-        return Day(day.catalogue, date_of, day.bookings)
-
-
 class Hall:
     """The one writer of a hall, for any number of callers in one event loop.
+
+    While one group of facts is on its way to the disk, the next one is decided on top
+    of it; nobody hears of that one before it is durable itself, and when the first is
+    lost it is decided anew.
 
     Args:
         log: the log, held by this process; touched by the hall's own thread alone.
         catalogue: published into the log when it differs from the one in force.
         on_durable: told of facts in order, each once, after they are durable.
+        known: the last days of the log, where somebody has read them just now.
 
     Attributes:
         lost: done when this process cannot go on with the log and must end.
     """
 
-    def __init__(self, log: Log, catalogue: Catalogue, on_durable: Listener) -> None:
+    def __init__(
+        self,
+        log: Log,
+        catalogue: Catalogue,
+        on_durable: Listener,
+        known: list[Entry] | None = None,
+    ) -> None:
         self.log = log
-        self._draft = Draft(log, catalogue)
+        self._draft = Draft(log, catalogue, known)
         self._on_durable = on_durable
-        self._asked: asyncio.Queue[_Asked] = asyncio.Queue(PENDING_MAX)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="log")
-        self._writer: asyncio.Task[None] | None = None
+        self._asked: deque[_Asked] = deque()
+        self._decided: Decided = []  # On the draft, and not handed to the log yet.
+        self._thread = LogThread()
         self._committing: asyncio.Future[None] | None = None
         self._told = self._draft.position
+        self._turn_is_due = False
         self._sound = True
+        self._open = False
         self._stopped = False
         self.lost: asyncio.Future[LogLost] = asyncio.Future()
 
@@ -256,20 +93,22 @@ class Hall:
                 at.isoformat(timespec="seconds"),
             )
         self._draft.open(at)
-        loop = asyncio.get_running_loop()
-        self._tell(await loop.run_in_executor(self._thread, self._draft.commit))
-        self._writer = asyncio.create_task(self._write())
+        entries = self._draft.take()
+        await self._thread.do(partial(self._draft.append, entries))
+        self._tell(entries)
+        self._open = True
+        self._turn_soon()
 
     async def stop(self) -> None:
         """Finish what is being committed and refuse the rest."""
         self._stopped = True
-        if self._writer is not None:
-            self._writer.cancel()
-            await asyncio.gather(self._writer, return_exceptions=True)
         if self._committing is not None:
-            await asyncio.gather(self._committing, return_exceptions=True)
-        self._refuse_pending()
-        self._thread.shutdown(wait=True)
+            await asyncio.wait([self._committing])
+        for asked, _ in self._decided:
+            asked.refuse(refusals.LogUnavailable())
+        self._decided = []
+        self._refuse_asked(refusals.LogUnavailable())
+        self._thread.end()
 
     async def do(self, command: Command, at: datetime) -> Receipt:
         """Carry out one command; the answer is durable.
@@ -277,7 +116,7 @@ class Hall:
         Raises:
             Refused: the hall said no, or could not write; nothing was done.
         """
-        receipt = await self._ask(_Asked(command, at))
+        receipt = await self._ask(command, at)
         assert receipt is not None, "Every command is answered by its fact."
         return receipt
 
@@ -287,66 +126,62 @@ class Hall:
         Raises:
             Refused: the hall could not write; nothing was done.
         """
-        await self._ask(_Asked(None, at))
+        await self._ask(None, at)
 
     async def between_commits(self, job: Callable[[], T]) -> T:
         """Do a short job on the log in its own thread; commands wait for its end."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, job)
+        return await self._thread.do(job)
 
-    async def _ask(self, asked: "_Asked") -> Receipt | None:
+    def _ask(
+        self, command: Command | None, at: datetime
+    ) -> "asyncio.Future[Receipt | None]":
         if self._stopped:
             raise refusals.LogUnavailable
+        if len(self._asked) + len(self._decided) >= PENDING_MAX:
+            raise refusals.HallOverloaded
+        asked = _Asked(command, at)
+        self._asked.append(asked)
+        self._turn_soon()
+        return asked.answer
+
+    def _turn_soon(self) -> None:
+        """Decide when all who are pressing at this moment have done so."""
+        if not self._turn_is_due:
+            self._turn_is_due = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._turn_is_due = False
+        if self._stopped or not self._open:
+            return
         try:
-            self._asked.put_nowait(asked)
-        except asyncio.QueueFull:
-            raise refusals.HallOverloaded from None
-        return await asked.answer
+            self._decide_asked()
+        except Exception as error:
+            # A bug: whoever waits hears of it, and the log says what is true.
+            logger.exception("The writer broke")
+            self._sound = False
+            self._refuse_asked(error)
+        if self._decided and self._committing is None:
+            self._hand_over()
 
-    def _refuse_pending(self) -> None:
-        while not self._asked.empty():
-            self._asked.get_nowait().refuse(refusals.LogUnavailable())
-
-    async def _write(self) -> None:
-        while not self.lost.done():
-            batch = [await self._asked.get()]
-            while len(batch) < BATCH_MAX and not self._asked.empty():
-                batch.append(self._asked.get_nowait())
-            # Shielded, so that a stop lets the commit under way be answered.
-            self._committing = asyncio.ensure_future(self._carry_out(batch))
-            try:
-                await asyncio.shield(self._committing)
-            except Exception as error:
-                # A bug: its callers hear of it, and the log says what is true.
-                logger.exception("The writer broke")
-                self._sound = False
-                for asked in batch:
-                    asked.refuse(error)
-
-    async def _carry_out(self, batch: "list[_Asked]") -> None:
-        if not self._sound and not self._recover([]):
-            for asked in batch:
-                asked.refuse(refusals.LogUnavailable())
-            return
-        decided: Decided = []
-        for asked in batch:
-            try:
-                decided.append((asked, self._decide(asked)))
-            except refusals.Refused as refusal:
-                # Answered with the others: what it was refused for may be a fact of
-                # this very batch, which nobody may hear of before it is durable.
-                decided.append((asked, refusal))
-            except Exception as error:
-                # A bug in a rule must not take the hall down with it, nor leave a
-                # draft that may be half changed.
-                logger.exception("A rule broke on %r", asked.command)
-                self._sound = False
-                asked.refuse(error)
+    def _decide_asked(self) -> None:
         if not self._sound:
-            for asked, _ in decided:
-                asked.refuse(refusals.LogUnavailable())
-            self._recover([])
-            return
-        await self._commit(decided)
+            if self._committing is not None:
+                return  # What the log will say is not known before.
+            if not self._recover([]):
+                self._refuse_asked(refusals.LogUnavailable())
+        while self._asked and len(self._decided) < BATCH_MAX:
+            asked = self._asked.popleft()
+            try:
+                self._decided.append((asked, self._decide(asked)))
+            except refusals.Refused as refusal:
+                # Answered with the others: what it was refused for may be a fact that
+                # nobody may hear of before it is durable.
+                self._decided.append((asked, refusal))
+            except Exception as error:
+                logger.exception("A rule broke on %r", asked.command)
+                asked.refuse(error)
+                self._give_up_draft()
 
     def _decide(self, asked: "_Asked") -> Receipt | None:
         if asked.command is None:
@@ -354,38 +189,85 @@ class Hall:
             return None
         return self._draft.decide(asked.command, asked.at)
 
-    async def _commit(self, decided: "Decided") -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            entries = await loop.run_in_executor(self._thread, self._draft.commit)
-        except Exception:  # LogFailed, or a bug: memory is ahead of the log.
-            logger.exception("The log refused %d commands", len(decided))
+    def _give_up_draft(self) -> None:
+        """A bug in a rule must not take the hall down, nor leave a day half changed."""
+        self._sound = False
+        for asked, _ in self._decided:
+            asked.refuse(refusals.LogUnavailable())
+        self._decided = []
+        self._refuse_asked(refusals.LogUnavailable())
+        if self._committing is None:
+            self._recover([])
+
+    def _refuse_asked(self, error: Exception) -> None:
+        while self._asked:
+            self._asked.popleft().refuse(error)
+
+    def _hand_over(self) -> None:
+        """Let the log make durable what is decided, in one group."""
+        batch, self._decided = self._decided, []
+        entries = self._draft.take()
+        self._committing = self._thread.do(partial(self._draft.append, entries))
+        self._committing.add_done_callback(partial(self._settle, batch, entries))
+
+    def _settle(
+        self,
+        batch: "Decided",
+        entries: Sequence[Entry],
+        committed: "asyncio.Future[None]",
+    ) -> None:
+        """Answer a group, whose facts are durable or not."""
+        self._committing = None
+        failed = committed.exception()
+        if failed is not None:  # LogFailed, or a bug: memory is ahead of the log.
+            logger.error("The log refused %d commands", len(batch), exc_info=failed)
             self._sound = False
-            self._recover(decided)
-            return
-        self._tell(entries)
-        for asked, answer in decided:
-            if isinstance(answer, refusals.Refused):
+        elif self._decided and not self._stopped:
+            self._hand_over()  # The disk goes on while these are answered.
+        try:
+            if failed is not None:
+                self._recover(batch)
+            else:
+                self._answer(batch, entries)
+        except Exception as error:
+            # A bug: its callers hear of it, and the log says what is true.
+            logger.exception("The writer broke")
+            self._sound = False
+            for asked, _ in batch:
+                asked.refuse(error)
+        if self._asked:
+            self._turn_soon()
+
+    def _answer(self, batch: "Decided", entries: Sequence[Entry]) -> None:
+        if self._sound:
+            self._tell(entries)
+        elif not self._recover([]):
+            batch = [(asked, refusals.LogUnavailable()) for asked, _ in batch]
+        for asked, answer in batch:
+            if isinstance(answer, Exception):
                 asked.refuse(answer)
             else:
                 asked.reply(answer)
 
-    def _recover(self, decided: "Decided") -> bool:
-        """Read the log again; answer each command by whether it is there."""
+    def _recover(self, lost: "Decided") -> bool:
+        """Read the log again; answer what was lost by whether it is there after all."""
+        # What was decided on the draft that is thrown away is decided anew.
+        self._asked.extendleft(asked for asked, _ in reversed(self._decided))
+        self._decided = []
         try:
             entries = self._draft.reload()
         except (LogUnreadable, LogLost) as error:
             logger.exception("The log cannot be read")
-            for asked, _ in decided:
+            for asked, _ in lost:
                 asked.refuse(refusals.LogUnavailable())
             if isinstance(error, LogLost) and not self.lost.done():
                 self._stopped = True
                 self.lost.set_result(error)
-                self._refuse_pending()
+                self._refuse_asked(refusals.LogUnavailable())
             return False
         self._sound = True
         self._tell([entry for entry in entries if entry.position > self._told])
-        for asked, answer in decided:
+        for asked, answer in lost:
             # An error at commit may come after the rows are durable.
             id = answer.entry.fact.command if isinstance(answer, Receipt) else ""
             done = self._draft.done(id)
@@ -414,6 +296,8 @@ class Hall:
 
 class _Asked:
     """A command on its way (None: turn the day), and the caller who waits."""
+
+    __slots__ = ("answer", "at", "command")
 
     def __init__(self, command: Command | None, at: datetime) -> None:
         self.command = command

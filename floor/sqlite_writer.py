@@ -16,16 +16,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from eventsourcing.persistence import PersistenceError
-from eventsourcing.sqlite import (
-    SQLiteApplicationRecorder,
-    SQLiteConnection,
-    SQLiteConnectionPool,
-    SQLiteFactory,
-)
-from eventsourcing.utils import Environment
+from eventsourcing.sqlite import SQLiteFactory
 
 from floor.facts import Entry
 from floor.refusals import LogFailed, LogLost
+from floor.sqlite_recorder import opened
 from floor.storage import FactLog, LogInUse, LogUnreadable
 
 # A second writer is refused by the fence, so a lock held longer than this is a backup
@@ -43,22 +38,6 @@ NOT_LOST = {
     sqlite3.SQLITE_IOERR_SHMSIZE,
     sqlite3.SQLITE_IOERR_SHMMAP,
 }
-
-TRIGGERS = (
-    """CREATE TRIGGER IF NOT EXISTS no_holes BEFORE INSERT ON stored_events
-    WHEN NEW.originator_version <> 1 + COALESCE((
-        SELECT MAX(originator_version) FROM stored_events
-        WHERE originator_id = NEW.originator_id), 0)
-    BEGIN SELECT RAISE(ABORT, 'a fact must follow the last one of its stream'); END""",
-    # A replaced row fires no delete trigger, so its number must be new as well.
-    """CREATE TRIGGER IF NOT EXISTS no_replacement BEFORE INSERT ON stored_events
-    WHEN EXISTS (SELECT 1 FROM stored_events WHERE rowid = NEW.rowid)
-    BEGIN SELECT RAISE(ABORT, 'a fact is never replaced'); END""",
-    """CREATE TRIGGER IF NOT EXISTS no_update BEFORE UPDATE ON stored_events
-    BEGIN SELECT RAISE(ABORT, 'a fact is never changed'); END""",
-    """CREATE TRIGGER IF NOT EXISTS no_delete BEFORE DELETE ON stored_events
-    BEGIN SELECT RAISE(ABORT, 'a fact is never removed'); END""",
-)
 
 
 class SQLiteWriter:
@@ -197,7 +176,7 @@ class HeldFile:
             raise self.lost
         if self.log is None:
             with self._failing():
-                self.log = _opened(self.path)
+                self.log = opened(self.path, LOCK_TIMEOUT_S)
             self._checkpoint(self.log)
             with self._failing():
                 self._forget_wal()
@@ -287,46 +266,6 @@ class Fence:
         if self.held:
             os.close(self._file)
             self._file = -1
-
-
-class _DurablePool(SQLiteConnectionPool):
-    """Connections that acknowledge only what is on the disk.
-
-    The library leaves `synchronous` to how SQLite was built; NORMAL loses up to a
-    whole checkpoint interval of acknowledged facts at a power cut.
-    """
-
-    def _create_connection(self) -> SQLiteConnection:
-        connection = super()._create_connection()
-        connection._sqlite_conn.execute("PRAGMA synchronous=FULL")
-        return connection
-
-
-class _GuardedRecorder(SQLiteApplicationRecorder):
-    """The library's table with triggers against holes, updates and deletes."""
-
-    def construct_create_table_statements(self) -> list[str]:
-        return [*super().construct_create_table_statements(), *TRIGGERS]
-
-
-class _Factory(SQLiteFactory):
-    application_recorder_class = _GuardedRecorder
-
-    def __init__(self, env: Environment) -> None:
-        super().__init__(env)
-        plain = self.datastore.pool  # Nothing is open yet.
-        self.datastore.pool = _DurablePool(
-            db_name=plain.db_name, lock_timeout=plain.lock_timeout
-        )
-
-
-def _opened(path: Path) -> FactLog:
-    words = {
-        "SQLITE_DBNAME": str(path.absolute()),
-        "SQLITE_LOCK_TIMEOUT": str(LOCK_TIMEOUT_S),
-        "CREATE_TABLE": "y",
-    }
-    return FactLog(words, _Factory)
 
 
 # ── What goes wrong ─────────────────────────────────────────────────────────

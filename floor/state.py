@@ -32,6 +32,7 @@ class DayState:
     Attributes:
         stream: name of the day's stream in the log, `hall-1/2026-11-22`.
         version, position: numbers of the last fact applied; 0 before the first.
+        open_spans, ends_at: the hall's hours on this day, and when it is over.
         sealed: how many facts of the stream the last seal covers, itself included.
         tickets: by number, in the order they were taken.
         lines: where tickets wait: of each item, and of windows and clerks alone.
@@ -69,6 +70,9 @@ class DayState:
         """Take a catalogue into use; what is under way stays as it is."""
         self.catalogue = catalogue
         self.weighing = Weighing(catalogue.policy)
+        self._begins_ms = epoch_ms(catalogue.begins_at(self.date))
+        self.open_spans = catalogue.open_spans(self.date)
+        self.ends_at = catalogue.ends_at(self.date)
         self.items: dict[str, Item] = {item.id: item for item in catalogue.items}
         self.windows: dict[str, Window] = {w.id: w for w in catalogue.windows}
         for window in catalogue.windows:
@@ -137,7 +141,7 @@ class DayState:
         """
         taken = self.taken.get(item, [])
         slot_ms = self.catalogue.taking.slot_s * 1000
-        begins_ms = epoch_ms(self.catalogue.begins_at(self.date))
+        begins_ms = self._begins_ms
         since_ms = (epoch_ms(at) - begins_ms) // slot_ms * slot_ms + begins_ms
         return len(taken) - bisect_left(taken, since_ms)
 
@@ -181,7 +185,6 @@ class DayState:
         window: str,
         state: WindowState,
         at: datetime,
-        *,
         ticket: str = "",
         reason: str = "",
     ) -> None:
@@ -244,5 +247,9 @@ class DayState:
                 self.wait(ticket, ticket.item, ticket.stand)
 
     def remember_call(self, ticket: str) -> None:
-        others = [id for id in self.last_calls if id != ticket]
-        self.last_calls = [ticket, *others][: self.LAST_CALLS_MAX]
+        last = self.last_calls
+        if ticket in last:
+            last.remove(ticket)
+        elif len(last) == self.LAST_CALLS_MAX:
+            last.pop()
+        last.insert(0, ticket)

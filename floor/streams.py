@@ -15,6 +15,9 @@ OF_QUARTER = (
     facts.AppointmentMissed,
 )
 
+#: What is not written to a day's stream.
+OUTSIDE_DAYS = frozenset({facts.CataloguePublished, *OF_QUARTER})
+
 
 def stream_of(hall: str, date: date) -> str:
     """Name of a business day's stream: `hall-1/2026-11-22`."""

@@ -17,7 +17,7 @@ WindowState = Literal["closed", "free", "called", "serving", "paused"]
 OPEN: frozenset[TicketState] = frozenset({"waiting", "called", "serving", "held"})
 
 
-class Ticket(msgspec.Struct, kw_only=True):
+class Ticket(msgspec.Struct, kw_only=True, gc=False):
     """A ticket (票号) and where it is on its way through the hall.
 
     item: of the present leg of the visit; `then` are the ones to follow.
@@ -56,7 +56,7 @@ class Ticket(msgspec.Struct, kw_only=True):
         return self.stand.turn
 
 
-class Place(msgspec.Struct, kw_only=True):
+class Place(msgspec.Struct, kw_only=True, gc=False):
     """A window on this day: who sits there and what is in hand.
 
     held: tickets put on hold here, in the order of putting.

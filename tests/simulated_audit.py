@@ -16,19 +16,14 @@ from floor.day import Day, advance
 from floor.facts import Entry, Fact
 from floor.refusals import CommandIdReused, Refused
 from simulated_network import TRY_AGAIN
-from simulated_paper import Paper, Slip, Wrong
+from simulated_paper import Paper
 from simulated_process import Attempt
-from simulated_stage import Stage
+from simulated_slips import OF_QUARTER, Slips
+from simulated_stage import Stage, Wrong
 
 Decide = Callable[[Command, Day, datetime], tuple[Fact, ...]]
 
 # ── The log alone ───────────────────────────────────────────────────────────
-
-OF_QUARTER = (
-    facts.AppointmentBooked,
-    facts.AppointmentCancelled,
-    facts.AppointmentMissed,
-)
 
 
 class LogAudit:
@@ -37,7 +32,7 @@ class LogAudit:
     def __init__(self) -> None:
         self.position = 0
         self._ends: dict[str, int] = {}
-        self._slips: dict[str, Slip] = {}
+        self._slips = Slips()
         self._paper: Paper | None = None
         self._catalogue: Catalogue | None = None
         self._last_at: datetime | None = None

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from unittest.mock import patch
 
@@ -129,10 +129,10 @@ class NamesAllOfAGroup(Draft):
         self.named = command.command_id
         return super().decide(command, at)
 
-    def _write(self, fact: Fact, *words: Any) -> Entry:
+    def _write(self, fact: Fact, day: date, command: str = "") -> Entry:
         if isinstance(fact, facts.ServiceFinished | facts.TicketContinued):
-            fact = msgspec.structs.replace(fact, command=self.named)
-        return super()._write(fact, *words)
+            command = self.named
+        return super()._write(fact, day, command)
 
 
 # ── The feed ────────────────────────────────────────────────────────────────

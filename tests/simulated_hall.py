@@ -22,17 +22,16 @@ from floor import door, effects, follow, hall
 from floor.catalogue import Catalogue
 from floor.commands import Command
 from floor.day import Day
-from floor.facts import Fact
+from floor.facts import Entry, Fact
 from floor.hall import Draft
 from simulated_catalogue import PLAIN, drawn_catalogue, edited, usable
 from simulated_disk import SimulatedLog
 from simulated_faults import PEACE, Faults, drawn
 from simulated_judge import RESTART_S_MAX, Judge
 from simulated_network import Network, Screen
-from simulated_paper import Wrong
 from simulated_people import People
 from simulated_process import Attempt, Build, Process
-from simulated_stage import HOUR_S, Broken, Stage
+from simulated_stage import HOUR_S, Broken, Stage, Wrong
 
 __all__ = ["Broken", "Build", "Story", "simulate"]
 
@@ -205,9 +204,14 @@ class _World:
         self._processes.append(process)
         self._network.server = process
 
-    def draft(self, log: SimulatedLog, catalogue: Catalogue) -> Draft:
+    def draft(
+        self,
+        log: SimulatedLog,
+        catalogue: Catalogue,
+        known: list[Entry] | None = None,
+    ) -> Draft:
         """The draft of a hall that begins, where the judge can see it."""
-        draft = self._build.draft(log, catalogue)
+        draft = self._build.draft(log, catalogue, known)
         process = self._processes[-1]
         process.draft = draft
         return draft

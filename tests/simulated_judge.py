@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 from floor.day import Day, advance
 from floor.facts import Entry
+from floor.follow import of_last_day
 from floor.hall import DAYS_KNOWN
 from simulated_audit import AnswerAudit, Decide, GroupAudit, LogAudit, RefusalAudit
 from simulated_network import ATTEMPTS_MAX, RETRY_S_MAX, Network, Screen
-from simulated_paper import Wrong
 from simulated_process import Attempt, Process
-from simulated_stage import Stage
+from simulated_stage import Stage, Wrong
 
 RESTART_S_MAX = 90.0
 # In peace: the process starts, a commit that hung comes to its end, one more retry.
@@ -95,10 +95,9 @@ class Judge:
             raise Wrong(f"{len(draft.pending)} facts are pending for ever")
         same("the feed", feed.day)
         same("the draft", draft.day)
-        hall = replayed.catalogue.hall
-        for days in (1, DAYS_KNOWN):
-            known = disk.known(hall, days)
-            same(f"a start from {days} days", _day_after(known))
+        known = disk.known(replayed.catalogue.hall, DAYS_KNOWN)
+        same("a writer that starts", _day_after(known))
+        same("a feed that starts", _day_after(of_last_day(known)))
 
 
 def _day_after(entries: Sequence[Entry]) -> Day | None:

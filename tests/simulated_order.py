@@ -6,6 +6,9 @@ from datetime import datetime, timedelta
 from floor import facts
 from floor.catalogue import Catalogue
 
+OPEN = ("waiting", "called", "serving", "held")
+IN_HAND = ("called", "serving")
+
 
 class Card:
     """A ticket on paper.

@@ -11,20 +11,13 @@ from floor import facts
 from floor.catalogue import Catalogue
 from floor.facts import Entry, Fact
 from floor.streams import is_day
-from simulated_order import Card, Desk, ordered_wrongly
+from simulated_order import IN_HAND, OPEN, Card, Desk, ordered_wrongly
+from simulated_slips import OF_QUARTER, Slips
+from simulated_stage import Wrong
 
-
-class Wrong(AssertionError):
-    """A sentence that says which promise is broken."""
-
-
-OPEN = ("waiting", "called", "serving", "held")
-IN_HAND = ("called", "serving")
 AFTER_CLOSING = (
+    *OF_QUARTER,
     facts.CataloguePublished,
-    facts.AppointmentBooked,
-    facts.AppointmentCancelled,
-    facts.AppointmentMissed,
     facts.EvaluationInvited,
     facts.EvaluationGiven,
     facts.OutageDeclared,
@@ -33,30 +26,17 @@ AFTER_CLOSING = (
 )
 
 
-class Slip:
-    """A booking on paper."""
-
-    def __init__(self, fact: facts.AppointmentBooked, date: date) -> None:
-        self.id = fact.booking
-        self.item = fact.item
-        self.slot_at = fact.slot_at
-        self.date = date
-        self.state = "booked"
-
-
 class Paper:
     """A day of the hall on paper: who waits where, who sits where, who holds whom.
 
     Attributes:
-        slips: bookings of all days, by number; they outlive this paper.
+        slips: bookings of all days; they outlive this paper.
         used: whether anything happened on this day.
         owed: facts that have to follow at once: of the same command, or of the same
             closing.
     """
 
-    def __init__(
-        self, catalogue: Catalogue, date: date, slips: dict[str, Slip]
-    ) -> None:
+    def __init__(self, catalogue: Catalogue, date: date, slips: Slips) -> None:
         self.date = date
         self.slips = slips
         self.closed = False
@@ -113,9 +93,8 @@ class Paper:
         self._join(card)
 
     def _checked_in(self, fact: facts.AppointmentCheckedIn) -> None:
-        slip = self._booked_slip(fact.booking)
-        self._needs(slip.date == self.date and slip.item == fact.item)
-        slip.state = "checked_in"
+        slip = self.slips.turn(fact.booking, "checked_in")
+        self._needs(slip and slip.date == self.date and slip.item == fact.item)
         self._number(fact.ticket, fact.item, booked=not fact.late)
         kind = "normal" if fact.late else "appointment"
         card = Card(fact.ticket, fact.item, kind, fact.at, self._entry.position)
@@ -158,13 +137,11 @@ class Paper:
             self.owed.append((facts.WindowPaused, fact.window))
 
     def _paused(self, fact: facts.WindowPaused) -> None:
-        desk = self._free(fact.window)
-        desk.paused = True
+        self._free(fact.window).paused = True
 
     def _resumed(self, fact: facts.WindowResumed) -> None:
-        desk = self.desks[fact.window]
-        self._needs(desk.paused)
-        desk.paused = False
+        self._needs(self.desks[fact.window].paused)
+        self.desks[fact.window].paused = False
 
     def _window_closed(self, fact: facts.WindowClosed) -> None:
         desk = self.desks[fact.window]
@@ -212,8 +189,7 @@ class Paper:
         self._hold(card, fact.window, "called")
 
     def _recalled(self, fact: facts.TicketRecalled) -> None:
-        card = self._in_hand(fact.ticket, fact.window, "called")
-        card.calls += 1
+        self._in_hand(fact.ticket, fact.window, "called").calls += 1
 
     def _undone(self, fact: facts.CallUndone) -> None:
         card = self._in_hand(fact.ticket, fact.window, "called")
@@ -230,8 +206,7 @@ class Paper:
         self._let_go(card, "no_show")
 
     def _started(self, fact: facts.ServiceStarted) -> None:
-        card = self._in_hand(fact.ticket, fact.window, "called")
-        card.state = "serving"
+        self._in_hand(fact.ticket, fact.window, "called").state = "serving"
 
     def _held(self, fact: facts.TicketHeld) -> None:
         card = self._in_hand(fact.ticket, fact.window, "serving")
@@ -308,8 +283,7 @@ class Paper:
         card.placed = True
 
     def _abandoned(self, fact: facts.TicketAbandoned) -> None:
-        card = self._card(fact.ticket, "waiting", "held")
-        self._let_go(card, "abandoned")
+        self._let_go(self._card(fact.ticket, "waiting", "held"), "abandoned")
 
     # ── Ratings ─────────────────────────────────────────────────────────────
 
@@ -325,48 +299,21 @@ class Paper:
     # ── Bookings ────────────────────────────────────────────────────────────
 
     def _booked(self, fact: facts.AppointmentBooked) -> None:
-        item, day = self.catalogue.item(fact.item), self.catalogue.business_date
-        date = day(fact.slot_at)
-        self._needs(item and fact.slot_at > fact.at and date >= self.date)
-        assert item is not None
-        same_day = [slip for slip in self.slips.values() if slip.date == date]
-        self._needs(fact.booking == f"{date:%Y%m%d}-{len(same_day) + 1:03d}")
-        quota = self.catalogue.booking.quota
-        quota = quota if item.booking_quota < 0 else item.booking_quota
-        taken = [
-            slip
-            for slip in same_day
-            if (slip.item, slip.slot_at) == (fact.item, fact.slot_at)
-        ]
-        self._needs(sum(slip.state != "cancelled" for slip in taken) < quota)
-        self.slips[fact.booking] = Slip(fact, date)
+        self._needs(self.slips.book(fact, self.date, self.catalogue))
 
     def _cancelled(self, fact: facts.AppointmentCancelled) -> None:
-        self._booked_slip(fact.booking).state = "cancelled"
+        self._needs(self.slips.turn(fact.booking, "cancelled"))
 
     def _missed(self, fact: facts.AppointmentMissed) -> None:
-        slip = self._booked_slip(fact.booking)
-        self._needs(slip.date == self.date and slip.slot_at <= fact.at)
-        slip.state = "missed"
-
-    def _booked_slip(self, booking: str) -> Slip:
-        slip = self.slips.get(booking)
-        self._needs(slip and slip.state == "booked")
-        assert slip is not None
-        return slip
+        slip = self.slips.turn(fact.booking, "missed")
+        self._needs(slip and slip.date == self.date and slip.slot_at <= fact.at)
 
     # ── The hall ────────────────────────────────────────────────────────────
 
     def _hall_closed(self, fact: facts.HallClosed) -> None:
         if self.used and fact.reason != "emergency":
-            self.owed += [
-                (facts.AppointmentMissed, slip.id)
-                for slip in self.slips.values()
-                if slip.date == self.date
-                and slip.state == "booked"
-                and slip.slot_at <= fact.at
-                and self.catalogue.item(slip.item)
-            ]
+            absent = self.slips.absent(self.date, fact.at, self.catalogue)
+            self.owed += [(facts.AppointmentMissed, slip.id) for slip in absent]
         self.closed = True
         for card in self.cards.values():
             if card.state in OPEN:

@@ -8,14 +8,14 @@ import msgspec
 
 from floor import effects
 from floor.door import DevGate, Floor
-from floor.follow import Feed, Stalled
-from floor.hall import Draft, Hall, Receipt
+from floor.follow import Feed, Stalled, of_last_day
+from floor.hall import DAYS_KNOWN, Draft, Hall, Receipt
 from floor.log import LogUnreadable
 from floor.refusals import LogFailed, Refused
 from simulated_disk import SimulatedLog
 from simulated_network import Connection, Exchange, Network
 from simulated_stage import Stage
-from virtual_loop import Mortal
+from virtual_loop import Mortal, VirtualThread
 
 
 class Build(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,8 +85,10 @@ class Process(Mortal):
         stage = self._stage
         log, catalogue = self._log, stage.catalogue
         try:
-            self.feed = self._build.feed(log.recent(catalogue.hall, 1), log.read)
-            self._hall = self._build.hall(log, catalogue, self.feed.publish)
+            known = log.recent(catalogue.hall, DAYS_KNOWN)
+            self.feed = self._build.feed(of_last_day(known), log.read)
+            self._hall = self._build.hall(log, catalogue, self.feed.publish, known)
+            self._hall._thread = VirtualThread()
             await self._hall.start(stage.clock())
         except (LogUnreadable, LogFailed) as error:
             stage.note("start failed", type(error).__name__)

@@ -24,6 +24,10 @@ HOUR_S = 3_600
 TAIL_LINES = 40
 
 
+class Wrong(AssertionError):
+    """A sentence that says which promise is broken."""
+
+
 class Broken(AssertionError):
     """A promise was broken; the seed brings it back exactly."""
 

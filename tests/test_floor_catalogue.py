@@ -22,6 +22,7 @@ from floor.catalogue import (
 from floor.written import FILE_BYTES_MAX
 from timeline import SAMPLE
 
+SECOND = timedelta(seconds=1)
 SMALL = """
 hall = "hall-1"
 name = "测试大厅"
@@ -479,3 +480,29 @@ def test_business_days_never_go_back_and_lie_by_the_local_date(
 def test_a_clock_in_minutes() -> None:
     assert [minutes(clock) for clock in ("00:00", "09:30", "23:59")] == [0, 570, 1439]
     assert Hours().open == "09:00"
+
+
+@given(
+    zone=st.sampled_from(
+        ["Asia/Shanghai", "America/New_York", "Africa/Cairo", "America/Sao_Paulo"]
+    ),
+    starts=st.sampled_from(["00:00", "00:30", "02:30", "04:00"]),
+    at=st.datetimes(
+        datetime(2010, 1, 2), datetime(2026, 12, 30), timezones=st.just(UTC)
+    ),
+    before=st.timedeltas(timedelta(), timedelta(hours=3)),
+)
+@example("America/New_York", "02:30", datetime(2026, 3, 8, 7, 0, tzinfo=UTC), SECOND)
+@example("Africa/Cairo", "00:30", datetime(2026, 4, 23, 22, 0, tzinfo=UTC), SECOND)
+@settings(deadline=None)
+def test_no_instant_of_a_later_day_comes_before_a_day_is_over(
+    zone: str, starts: str, at: datetime, before: timedelta
+) -> None:
+    """Even where the clocks change at that very hour."""
+    hours = Hours(day_starts=starts)
+    hall = msgspec.structs.replace(load(SAMPLE), time_zone=zone, hours=hours)
+    for day in (hall.business_date(at), hall.business_date(at) - timedelta(days=1)):
+        ends_at = hall.ends_at(day)
+        assert hall.business_date(ends_at - before - SECOND) <= day
+        if at < ends_at:
+            assert hall.business_date(at) <= day

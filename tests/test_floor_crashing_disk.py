@@ -386,6 +386,7 @@ def checkpoints(done: Morning) -> int:
     return sum(isinstance(o, Synced) and o.file == database for o in done.operations)
 
 
+@pytest.mark.impossible
 @pytest.mark.parametrize(
     ("synchronous", "loss"),
     [(synchronous, loss) for synchronous in ("NORMAL", "OFF") for loss in Loss],

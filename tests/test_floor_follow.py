@@ -117,6 +117,7 @@ async def test_a_restart_in_the_middle_of_a_day_keeps_the_positions(
     async with hall_at(path) as (hall, feed):
         assert feed.position == 8
         assert list(feed.day.tickets) == ["A001"]
+        assert feed.day.digest() == hall._draft.day.digest()
         for since in range(9):
             later = asyncio.create_task(hall.do(TAKE, NINE))
             until = feed.position + 1

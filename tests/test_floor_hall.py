@@ -16,7 +16,15 @@ import msgspec
 import pytest
 from eventsourcing.sqlite import SQLiteConnection
 
-from floor import commands, effects, facts, hall, refusals, sqlite_writer
+from floor import (
+    commands,
+    effects,
+    facts,
+    hall,
+    refusals,
+    sqlite_recorder,
+    sqlite_writer,
+)
 from floor.catalogue import load
 from floor.commands import CallNext, Command, OpenWindow, TakeTicket
 from floor.day import Day
@@ -417,17 +425,17 @@ class SmallDisk:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.pages_max = 0  # Of a connection made from now on; 0 for no bound.
-        create = sqlite_writer._DurablePool._create_connection
+        create = sqlite_recorder.DurablePool._create_connection
         self.made: list[sqlite3.Connection] = []
 
-        def bounded(pool: sqlite_writer._DurablePool) -> SQLiteConnection:
+        def bounded(pool: sqlite_recorder.DurablePool) -> SQLiteConnection:
             connection = create(pool)
             self.made.append(connection._sqlite_conn)
             if self.pages_max:
                 self._bound(connection._sqlite_conn)
             return connection
 
-        monkeypatch.setattr(sqlite_writer._DurablePool, "_create_connection", bounded)
+        monkeypatch.setattr(sqlite_recorder.DurablePool, "_create_connection", bounded)
 
     def fill(self) -> None:
         self.pages_max = 1  # SQLite takes the present size when that is larger.

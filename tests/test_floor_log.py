@@ -309,6 +309,7 @@ async def test_a_hall_on_a_lost_disk_refuses_all_and_is_over(
     assert [entry.position for entry in read(path)] == [1, 2]
 
 
+@pytest.mark.impossible
 def test_halls_of_one_process_take_turns_and_never_meet_the_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

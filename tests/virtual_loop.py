@@ -16,6 +16,8 @@ from random import Random
 from types import CoroutineType
 from typing import Any, TypeVar
 
+from floor.thread import LogThread
+
 T = TypeVar("T")
 
 
@@ -211,3 +213,10 @@ class _Step(asyncio.TimerHandle):
 
     def cancelled(self) -> bool:
         return self.gone
+
+
+class VirtualThread(LogThread):
+    """The thread of a log, in virtual time."""
+
+    def do(self, job: Callable[[], T]) -> "asyncio.Future[T]":
+        return asyncio.get_running_loop().run_in_executor(self, job)  # type: ignore[arg-type]

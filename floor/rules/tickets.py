@@ -144,7 +144,7 @@ def _kind(day: Day, kind: Kind, ground: str) -> Kind:
 
 def _within_hours(day: Day, at: datetime) -> None:
     taking = day.catalogue.taking
-    spans = day.catalogue.open_spans(day.date)
+    spans = day.open_spans
     if taking.hours_only and not any(begin <= at < end for begin, end in spans):
         hours = day.catalogue.hours
         raise refusals.OutsideHours(open=hours.open, close=hours.close)

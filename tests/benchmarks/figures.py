@@ -11,6 +11,7 @@ def spread(seconds: Sequence[float]) -> tuple[float, float]:
     return statistics.median(ordered) * 1000, p99 * 1000
 
 
-def show(what: str, ours: str, limit: str, ratio: float) -> None:
-    """One line: what was measured, ours, the physical limit, limit / ours."""
-    print(f"\n{what}: {ours} | limit {limit} | ratio {ratio:.2f}", flush=True)
+def show(what: str, ours: str, limit: str, ratio: float, goal: float = 0) -> None:
+    """One line: what was measured, ours, the physical limit, limit / ours, the goal."""
+    aim = f" (goal {goal:.2f})" if goal else ""
+    print(f"\n{what}: {ours} | limit {limit} | ratio {ratio:.2f}{aim}", flush=True)
