@@ -31,6 +31,8 @@ from simulated_catalogue import PLAIN as CATALOGUE
 from simulated_disk import Disk, SimulatedLog
 from simulated_faults import PEACE, WORST, Faults
 from simulated_hall import Broken, Build, simulate
+from simulated_paper import HAPPENS
+from simulated_presses import PRESSES, Sight
 from simulated_stage import MIDNIGHTS
 from virtual_loop import Mortal
 
@@ -84,6 +86,15 @@ EXPECTED = {
         if refusal not in AT_DOORS
     ),
 }
+
+
+def test_people_press_every_command() -> None:
+    sight = Sight(Random(0), CATALOGUE, None, lambda: NINE, window="1", clerk="c1")
+    assert {type(press(sight)) for press in PRESSES.values()} == set(effects.EFFECTS)
+
+
+def test_every_fact_that_a_rule_writes_is_known_on_paper() -> None:
+    assert set(HAPPENS) == set(facts.FACTS) - set(FROM_OUTSIDE)
 
 
 def test_a_day_in_which_nothing_goes_wrong() -> None:
