@@ -4,6 +4,7 @@ A command is decided on it at once, so that the next one meets its effect; when 
 does not take what is pending, the draft is read again.
 """
 
+import logging
 import os
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
@@ -16,13 +17,15 @@ from floor.commands import Command
 from floor.day import Day, advance
 from floor.facts import Entry, Fact
 from floor.log import Log
-from floor.rules.hall import missed
+from floor.rules.hall import missed, still_there
 from floor.streams import OUTSIDE_DAYS, stream_for
 
 # A command repeated just after midnight is still known: today's and yesterday's.
 DAYS_KNOWN = 2
 # Smaller steps back are what time synchronisation does all day.
 STEP_MAX = timedelta(seconds=2)
+
+logger = logging.getLogger(__name__)
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -83,14 +86,28 @@ class Draft:
         return self._day
 
     def open(self, at: datetime) -> None:
-        """Publish the catalogue if the one in force differs."""
+        """Publish the catalogue if the one in force differs.
+
+        Not when it takes away what somebody waits for or sits at: the hall goes on
+        with the one in force, and nobody is left at a window that is no more.
+        """
         # A day that was left open ends before there is news.
         at = self.turn_day(at) if self._day else self._settle_clock(at)
         in_force = self._day.catalogue if self._day else None
-        if self._publish is not None and self._publish != in_force:
-            published = facts.CataloguePublished(at=at, catalogue=self._publish)
-            self._write(published, self._publish.business_date(at))
-        self._publish = None
+        wanted, self._publish = self._publish, None
+        if wanted is None or wanted == in_force:
+            return
+        try:
+            if self._day:
+                still_there(self._day_of(at), wanted)
+        except refusals.Refused as refused:
+            logger.warning(
+                "目录未生效：%(zh)s / The catalogue is not put into force: %(en)s",
+                refused.message,
+            )
+        else:
+            published = facts.CataloguePublished(at=at, catalogue=wanted)
+            self._write(published, wanted.business_date(at))
 
     def decide(self, command: Command, at: datetime) -> Receipt:
         """The fact that a command causes, on the draft; not durable before `commit`.

@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import msgspec
 
-from floor import commands, effects, facts
+from floor import commands, draft, effects, facts
 from floor.bookings import Bookings
 from floor.day import Day
 from floor.effects import Effect
@@ -120,6 +120,14 @@ class LeavesTheDayOpen(Draft):
             return super().turn_day(at)
 
 
+class TakesAnyFile(Draft):
+    """A start puts a catalogue into force that has no place for those who are here."""
+
+    def open(self, at: datetime) -> None:
+        with patch.object(draft, "still_there", lambda *_: None):
+            super().open(at)
+
+
 class NamesAllOfAGroup(Draft):
     """Each fact that a command causes bears its id."""
 
@@ -188,6 +196,7 @@ PARTS = [
     Build(draft=CountsOnlyWhatItRead),
     Build(draft=NeverComesBack),
     Build(draft=LeavesTheDayOpen),
+    Build(draft=TakesAnyFile),
     Build(draft=NamesAllOfAGroup),
     Build(feed=SubscribesAfterReading),
     Build(feed=RepeatsTheOverlap),

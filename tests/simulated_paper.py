@@ -62,8 +62,7 @@ class Paper:
         Raises:
             Wrong: it cannot have.
         """
-        fact = entry.fact
-        self._entry = entry
+        self._entry, fact = entry, entry.fact
         self._needs(not self.closed or isinstance(fact, AFTER_CLOSING))
         self._bound = bool(self.owed)
         if self.owed:
@@ -287,14 +286,13 @@ class Paper:
 
     # ── Ratings ─────────────────────────────────────────────────────────────
 
-    def _invited(self, fact: facts.EvaluationInvited) -> None:
+    def _invited(self, fact: facts.EvaluationInvited | facts.EvaluationGiven) -> None:
         card = self._card(fact.ticket, "served")
         self._needs(card.window == fact.window and not card.rated)
 
     def _rated(self, fact: facts.EvaluationGiven) -> None:
-        card = self._card(fact.ticket, "served")
-        self._needs(card.window == fact.window and not card.rated)
-        card.rated = True
+        self._invited(fact)
+        self.cards[fact.ticket].rated = True
 
     # ── Bookings ────────────────────────────────────────────────────────────
 
@@ -326,9 +324,10 @@ class Paper:
 
     def _published(self, fact: facts.CataloguePublished) -> None:
         self.publish(fact.catalogue)
-
-    def _nothing(self, fact: Fact) -> None:
-        """It changes nobody's place."""
+        at_work = (id for id, desk in self.desks.items() if desk.clerk)
+        self._needs(all(fact.catalogue.window(id) for id in at_work))
+        wanted = (card.item for card in self.cards.values() if card.state in OPEN)
+        self._needs(all(fact.catalogue.item(item) for item in wanted))
 
     # ── Where a card is ─────────────────────────────────────────────────────
 
@@ -395,6 +394,7 @@ HAPPENS: dict[type[Fact], Callable[[Paper, Any], None]] = {
     facts.AppointmentMissed: Paper._missed,
     facts.HallClosed: Paper._hall_closed,
     facts.HallReopened: Paper._reopened,
-    facts.OutageDeclared: Paper._nothing,
-    facts.ClockStepped: Paper._nothing,
+    # These change nobody's place.
+    facts.OutageDeclared: lambda paper, fact: None,
+    facts.ClockStepped: lambda paper, fact: None,
 }

@@ -28,6 +28,7 @@ from floor.follow import opened
 from floor.log import read
 from simulated_bugs import PARTS, WRONG_RULES, wrongly
 from simulated_catalogue import PLAIN as CATALOGUE
+from simulated_catalogue import without_item
 from simulated_disk import Disk, SimulatedLog
 from simulated_faults import PEACE, WORST, Faults
 from simulated_hall import Broken, Build, simulate
@@ -183,6 +184,22 @@ async def test_a_clock_that_was_past_midnight_and_goes_back(tmp_path: Path) -> N
         live = feed.day.digest()
     *_, replayed = days(read(path))
     assert replayed.digest() == live
+
+
+async def test_a_file_that_lost_a_window_leaves_nobody_alone(tmp_path: Path) -> None:
+    """It is not put into force by a start in mid-day, but by one on another day."""
+    path, fewer = tmp_path / "events.db", without_item(CATALOGUE, "c")
+    assert len(fewer.windows) < len(CATALOGUE.windows)
+    async with opened(path, CATALOGUE, NINE) as (hall, _):
+        await hall.do(commands.OpenWindow(window="4", clerk="c4"), NINE)
+        for _ in range(2):
+            await hall.do(commands.TakeTicket(item="c"), NINE)
+        await hall.do(commands.CallNext(window="4"), NINE)
+    async with opened(path, fewer, NINE) as (hall, feed):
+        assert feed.day.catalogue == CATALOGUE
+        await hall.do(commands.StartService(window="4"), NINE)
+    async with opened(path, fewer, NINE + timedelta(days=1)) as (_, feed):
+        assert feed.day.catalogue == fewer
 
 
 # ── Bugs that it must find ──────────────────────────────────────────────────

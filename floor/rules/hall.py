@@ -36,7 +36,7 @@ def publish_catalogue(day: Day, at: datetime, *, catalogue: Catalogue) -> facts.
                 why="would end the day that runs",
                 why_zh="会使当前营业日提前结束",
             )
-    _still_there(day, catalogue)
+    still_there(day, catalogue)
     return facts.CataloguePublished(at=at, catalogue=catalogue)
 
 
@@ -117,7 +117,12 @@ def evaluate(
     )
 
 
-def _still_there(day: Day, catalogue: Catalogue) -> None:
+def still_there(day: Day, catalogue: Catalogue) -> None:
+    """What somebody waits for or sits at is in a catalogue that is to come.
+
+    Raises:
+        Refused: naming the first window or ticket that would be left alone.
+    """
     windows = {window.id for window in catalogue.windows}
     for place in day.places.values():
         if place.state != "closed" and place.id not in windows:
