@@ -28,7 +28,7 @@ PRESSED_TWICE = 0.04
 PRESSED_BY_MISTAKE = 0.05
 #: How long a clerk who has nothing to do looks away.
 IDLE_S = 900.0
-# A day later an id is forgotten, and nobody retries for so long.
+# Two days later an id is forgotten, and nobody retries for so long.
 IDS_KNOWN = 50
 
 Answer = Receipt | Refused | None
@@ -52,6 +52,7 @@ class People:
     def come(self, day_s: float) -> None:
         """Everybody of the day that begins at this instant."""
         chance = self._chance
+        self._ids = []
         visitors = chance.randint(VISITORS_MIN, VISITORS_MAX)
         arrivals = [
             day_s + chance.uniform(OPEN_S - HOUR_S / 4, CLOSE_S)
