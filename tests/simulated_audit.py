@@ -1,138 +1,29 @@
 """What must be true of a log, and of what clients were told, told independently.
 
-Nothing here uses the rules of the hall: it keeps its own paper of the day, and looks
-at every durable fact and at every answer.
+Nothing here uses the rules of the hall, but to ask whether a "no" was ever true: it
+looks at every durable fact and at every answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from itertools import pairwise
 
-from floor import effects, facts
+import msgspec
+
+from floor import facts
 from floor.catalogue import Catalogue
+from floor.commands import Command
 from floor.day import Day, advance
 from floor.facts import Entry, Fact
 from floor.refusals import CommandIdReused, Refused
-from simulated_disk import DAY
 from simulated_network import TRY_AGAIN
+from simulated_paper import Paper
 from simulated_process import Attempt
+from simulated_slips import OF_QUARTER, Slips
+from simulated_stage import Stage, Wrong
 
-
-class Wrong(AssertionError):
-    """A sentence that says which promise is broken."""
-
+Decide = Callable[[Command, Day, datetime], tuple[Fact, ...]]
 
 # ── The log alone ───────────────────────────────────────────────────────────
-
-#: From which states a fact may move a ticket, and where to.
-MOVES: dict[type[Fact], tuple[tuple[str, ...], str]] = {
-    facts.TicketCalled: (("waiting",), "called"),
-    facts.TicketRecalled: (("called",), "called"),
-    facts.NoShowDeclared: (("called",), "no_show"),
-    facts.TicketAbandoned: (("waiting",), "abandoned"),
-    facts.ServiceStarted: (("called",), "serving"),
-    facts.ServiceFinished: (("serving",), "served"),
-    facts.EvaluationInvited: (("served",), "served"),
-    facts.EvaluationGiven: (("served",), "rated"),
-}
-#: In these states a window holds the ticket.
-IN_HAND = ("called", "serving")
-AFTER_CLOSING = (
-    facts.EvaluationInvited,
-    facts.EvaluationGiven,
-    facts.ClockStepped,
-)
-
-
-class Paper:
-    """A day of the hall on paper: who waits, who sits where, who holds whom."""
-
-    def __init__(self, catalogue: Catalogue) -> None:
-        self.catalogue = catalogue
-        self.closed = False
-        self.state: dict[str, str] = {}
-        self.item: dict[str, str] = {}  # Of each ticket, in the order of taking.
-        self.issued: dict[str, int] = {}
-        self.clerk: dict[str, str] = {}
-        self.paused: set[str] = set()
-        self.hand: dict[str, str] = {}
-
-    def write(self, fact: Fact) -> None:
-        """Let a fact happen, or say why it cannot have."""
-        if self.closed and not isinstance(fact, AFTER_CLOSING):
-            raise Wrong(f"{fact} happened in a closed hall")
-        window = getattr(fact, "window", "")
-        match fact:
-            case facts.TicketTaken():
-                self._take(fact)
-            case facts.WindowOpened():
-                if window in self.clerk or fact.clerk in self.clerk.values():
-                    raise Wrong(f"{fact}: the window or the clerk is taken")
-                self.clerk[window] = fact.clerk
-            case facts.WindowPaused():
-                self._needs(window in self.clerk and window not in self.hand, fact)
-                self._needs(window not in self.paused, fact)
-                self.paused.add(window)
-            case facts.WindowResumed():
-                self._needs(window in self.paused, fact)
-                self.paused.remove(window)
-            case facts.WindowClosed():
-                self._needs(window in self.clerk and window not in self.hand, fact)
-                del self.clerk[window]
-                self.paused.discard(window)
-            case facts.HallClosed():
-                self.closed = True
-                self.hand.clear()
-                self.clerk.clear()
-            case facts.ClockStepped() | facts.CataloguePublished():
-                pass
-            case _:
-                self._move(fact, window)
-
-    def _take(self, fact: facts.TicketTaken) -> None:
-        known = self.catalogue.item(fact.item)
-        self._needs(known is not None, fact)
-        assert known is not None
-        number = self.issued.get(known.prefix, 0) + 1
-        self._needs(fact.ticket == f"{known.prefix}{number:03d}", fact)
-        self.issued[known.prefix] = number
-        self.state[fact.ticket], self.item[fact.ticket] = "waiting", fact.item
-
-    def _move(self, fact: Fact, window: str) -> None:
-        ticket = getattr(fact, "ticket", "")
-        if type(fact) not in MOVES:
-            raise Wrong(f"{fact} is not known on paper; teach it to `MOVES`")
-        sources, target = MOVES[type(fact)]
-        self._needs(self.state.get(ticket) in sources, fact)
-        if isinstance(fact, facts.TicketCalled):
-            self._call(fact)
-        elif self.state[ticket] in IN_HAND:
-            self._needs(self.hand.get(window) == ticket, fact)
-        self.state[ticket] = target
-        if window and target in IN_HAND:
-            self.hand[window] = ticket
-        elif self.hand.get(window) == ticket:
-            del self.hand[window]
-
-    def _call(self, fact: facts.TicketCalled) -> None:
-        window = self.catalogue.window(fact.window)
-        self._needs(window is not None, fact)
-        assert window is not None
-        self._needs(self.clerk.get(fact.window) == fact.clerk, fact)
-        self._needs(fact.window not in self.paused, fact)
-        self._needs(fact.window not in self.hand, fact)
-        self._needs(self.item[fact.ticket] in window.items, fact)
-        if fact.policy == "first_come":
-            first = next(
-                ticket
-                for ticket, item in self.item.items()
-                if self.state[ticket] == "waiting" and item in window.items
-            )
-            self._needs(fact.ticket == first, fact)
-
-    def _needs(self, true: bool, fact: Fact) -> None:
-        if not true:
-            raise Wrong(f"{fact} cannot have happened")
 
 
 class LogAudit:
@@ -141,10 +32,10 @@ class LogAudit:
     def __init__(self) -> None:
         self.position = 0
         self._ends: dict[str, int] = {}
+        self._slips = Slips()
         self._paper: Paper | None = None
         self._catalogue: Catalogue | None = None
         self._last_at: datetime | None = None
-        self._date = date.min
 
     def hear(self, entry: Entry) -> None:
         """Take in the next fact of the log.
@@ -164,26 +55,103 @@ class LogAudit:
         self._last_at = fact.at
         if isinstance(fact, facts.CataloguePublished):
             self._catalogue = fact.catalogue
-            if self._paper is not None:
-                self._paper.catalogue = fact.catalogue
-        elif self._catalogue is None:
+        if self._catalogue is None:
             raise Wrong("the log does not begin with a catalogue")
-        elif DAY.search(entry.stream):
-            self._write(entry, self._catalogue)
+        self._write(entry, self._catalogue)
 
     def _write(self, entry: Entry, catalogue: Catalogue) -> None:
-        fact = entry.fact
-        day = date.fromisoformat(entry.stream.rpartition("/")[2])
-        if day < self._date:
-            raise Wrong(f"{entry.stream} goes on after {self._date}")
-        if self._paper is None or day > self._date:
-            if self._paper is not None and not self._paper.closed:
-                raise Wrong(f"{self._date} was never closed")
-            self._paper, self._date = Paper(catalogue), day
-        over = isinstance(fact, facts.HallClosed) and fact.reason == "day_change"
-        if not over and day != catalogue.business_date(fact.at):
+        fact, paper = entry.fact, self._paper
+        day = self._day_of(fact, catalogue)
+        hall, quarter = catalogue.hall, (day.month + 2) // 3
+        name = day.isoformat()
+        if isinstance(fact, OF_QUARTER):
+            name = f"{day.year}-Q{quarter}"
+        elif isinstance(fact, facts.CataloguePublished):
+            name = "setup"
+        if entry.stream != f"{hall}/{name}":
             raise Wrong(f"{fact} is in {entry.stream}")
-        self._paper.write(fact)
+        if paper is None or day > paper.date:
+            if paper is not None and paper.used and not paper.closed:
+                raise Wrong(f"{paper.date} was never closed")
+            if paper is not None and paper.owed:
+                raise Wrong(f"{paper.date} ended without {paper.owed}")
+            if paper is not None and paper.used and not paper.sealed:
+                raise Wrong(f"{paper.date} was not sealed at its end")
+            paper = self._paper = Paper(catalogue, day, self._slips)
+        paper.write(entry)
+
+    def _day_of(self, fact: Fact, catalogue: Catalogue) -> date:
+        """The business day that a fact belongs to, at midnight the one that ends."""
+        over = isinstance(fact, facts.AppointmentMissed | facts.DaySealed) or (
+            isinstance(fact, facts.HallClosed) and fact.reason == "day_change"
+        )
+        day = catalogue.business_date(fact.at)
+        if self._paper is None:
+            return day
+        return self._paper.date if over else max(self._paper.date, day)
+
+
+class GroupAudit:
+    """What one command caused stands together, was committed together, and is named
+    by one of its facts.
+
+    Args:
+        stage: keeps what the hall decided, and where commits ended.
+    """
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+
+    def hear(self, entries: Sequence[Entry]) -> None:
+        """Look at new facts.
+
+        Raises:
+            Wrong: a group is not whole.
+        """
+        end = 0
+        for place, entry in enumerate(entries):
+            if place < end:
+                continue
+            group = self._group_at(entries, place)
+            if group:
+                end = place + len(group)
+                self._together(entries[place:end])
+            elif isinstance(entry.fact, facts.AppointmentMissed | facts.DaySealed):
+                # A seal without a closing is that of what came after the last one.
+                if isinstance(entries[place - 1].fact, OF_AN_END):
+                    self._together(entries[place - 1 : place + 1])
+            elif not isinstance(entry.fact, BY_ITSELF) or entry.fact.command:
+                raise Wrong(f"{entry.fact} was not decided like that")
+
+    def _group_at(self, entries: Sequence[Entry], place: int) -> tuple[Fact, ...]:
+        """The facts of one command that begin here; none when the hall's own do."""
+        ahead = entries[place : place + NAMED_WITHIN]
+        id = next((each.fact.command for each in ahead if each.fact.command), "")
+        for decided in self._stage.decided.get(id, ()):
+            heard = [entry.fact for entry in entries[place : place + len(decided)]]
+            if [_bare(fact) for fact in heard] == list(decided):
+                if [fact.command for fact in heard if fact.command] != [id]:
+                    raise Wrong(f"{id} is not the name of one fact of {heard}")
+                return decided
+        return ()
+
+    def _together(self, entries: Sequence[Entry]) -> None:
+        for entry in entries[:-1]:
+            if entry.position in self._stage.disk.commits:
+                raise Wrong(f"{entry.fact} was committed without what it came with")
+
+
+#: A window that closes gives so many tickets back before its own fact, and more.
+NAMED_WITHIN = 10
+#: What is written in one group when a day ends.
+OF_AN_END = (facts.HallClosed, facts.AppointmentMissed, facts.DaySealed)
+#: What the hall does without being asked.
+BY_ITSELF = (facts.HallClosed, facts.CataloguePublished, facts.ClockStepped)
+
+
+def _bare(fact: Fact) -> Fact:
+    """A fact as a rule decided it."""
+    return msgspec.structs.replace(fact, position=0, command="")
 
 
 # ── What clients were told ──────────────────────────────────────────────────
@@ -202,15 +170,11 @@ class AnswerAudit:
             Wrong: naming the first command of which it is not so.
         """
         unexplained: dict[str, Entry] = {}
-        for before, entry in pairwise([None, *entries]):
-            assert entry is not None
+        for entry in entries:
             id = entry.fact.command
             if id in self._logged:
-                # One command may have several facts, of which the first is told.
-                together = before is not None and before.fact.command == id
-                if not together or self._logged[id].topic == entry.topic:
-                    raise Wrong(f"{id} was done twice: {self._logged[id]}, {entry}")
-            elif id:
+                raise Wrong(f"{id} was done twice: {self._logged[id]}, {entry}")
+            if id:
                 self._logged[id] = unexplained[id] = entry
         for attempt in attempts:
             id = attempt.exchange.command.command_id
@@ -218,11 +182,11 @@ class AnswerAudit:
             if receipt is not None and receipt.entry != stored:
                 raise Wrong(f"{id} was told {receipt}, and the log has {stored}")
             # A repeat is explained by the press that caused the fact; of a process
-            # that died, or saw nothing, nobody heard a "no".
+            # that died, or could not know, nobody heard a "no".
             if (
                 not receipt.repeated
                 if receipt is not None
-                else attempt.ended_position is None or attempt.blind
+                else attempt.ended_position is None or attempt.unsure
             ):
                 unexplained.pop(id, None)
         for id, entry in unexplained.items():
@@ -238,8 +202,9 @@ class RefusalAudit:
         day: what a replay of all facts heard so far gives.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, decide: Decide) -> None:
         self.day: Day | None = None
+        self._decide = decide
         self._position = 0
         self._ids: set[str] = set()
         self._asked: list[Attempt] = []
@@ -276,12 +241,13 @@ class RefusalAudit:
             return command.command_id in self._ids
         assert day is not None
         assert day.last_at is not None
-        at = max(attempt.at, day.last_at)
+        at = attempt.at
+        at = max(at.replace(microsecond=at.microsecond // 1000 * 1000), day.last_at)
         date_of = day.catalogue.business_date(at)
         if date_of > day.date:
             day = Day(day.catalogue, date_of, day.bookings)
         try:
-            effects.decide(command, day, at)
+            self._decide(command, day, at)
         except Refused as refusal:
             return type(refusal) is type(attempt.refusal)
         return False

@@ -9,29 +9,29 @@ fails again in the same way. `tests/simulate.py` runs one with its trace.
 
 import gc
 import logging
-import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 from unittest.mock import patch
 
 import msgspec
 
-from floor import door, follow, hall
+from floor import door, effects, follow, hall
 from floor.catalogue import Catalogue
 from floor.commands import Command
 from floor.day import Day
-from floor.facts import Entry
+from floor.facts import Entry, Fact
 from floor.hall import Draft
-from simulated_audit import AnswerAudit, LogAudit, RefusalAudit, Wrong
+from simulated_catalogue import PLAIN, drawn_catalogue, edited, usable
 from simulated_disk import SimulatedLog
 from simulated_faults import PEACE, Faults, drawn
-from simulated_network import ATTEMPTS_MAX, RETRY_S_MAX, Network, Screen
-from simulated_people import HOUR_S, People
+from simulated_judge import RESTART_S_MAX, Judge
+from simulated_network import Network, Screen
+from simulated_people import People
 from simulated_process import Attempt, Build, Process
-from simulated_stage import Broken, Stage
+from simulated_stage import HOUR_S, Broken, Stage, Wrong
 
 __all__ = ["Broken", "Build", "Story", "simulate"]
 
@@ -41,9 +41,6 @@ DAYS_MAX = 3
 SCREENS = {"the clerks' screen": 0.0, "a screen": 0.1}
 # All is well from two o'clock at night, and judged two hours later.
 PEACE_FROM_S, JUDGED_AT_S = 26 * HOUR_S, 28 * HOUR_S
-RESTART_S_MAX = 90.0
-# In peace: the process starts, a commit that hung comes to its end, one more retry.
-ANSWER_S_MAX = RESTART_S_MAX + 2 * RETRY_S_MAX + 120.0
 FULL_S = 300.0
 
 #: Bounds of the floor that a seed may narrow, so that they are met.
@@ -76,6 +73,7 @@ def simulate(
     faults: Faults | None = None,
     without: Collection[str] = (),
     build: Build | None = None,
+    catalogue: Catalogue | None = None,
     script: Sequence[Sequence[Command]] = (),
     dies_at: int = -1,
     told: bool = False,
@@ -87,6 +85,7 @@ def simulate(
         faults: what goes wrong all day long; the seed draws it for each otherwise.
         without: kinds of fault to be left out.
         build: the hall, when a part of it is not the real one.
+        catalogue: of the hall; the seed draws one otherwise.
         script: what each person presses, one after the other, all beginning at nine;
             instead of the people whom the seed sends.
         dies_at: the step at which the first process dies.
@@ -95,33 +94,60 @@ def simulate(
     Raises:
         Broken: a promise was broken.
     """
-    chance = Random(f"{seed} world")
-    world = _World(seed, chance, build or Build())
-    with _quiet(), _narrowed(chance), patch.object(hall, "Draft", world.draft):
+    with _quiet():
+        return _lived(
+            Stage(seed, catalogue or _catalogue(seed, script), told=told),
+            build or Build(),
+            Fate(days, faults, without, script, dies_at),
+        )
+
+
+class Fate(msgspec.Struct, frozen=True):
+    """What a caller decides instead of the seed."""
+
+    days: int | None
+    faults: Faults | None
+    without: Collection[str]
+    script: Sequence[Sequence[Command]]
+    dies_at: int
+
+
+def _catalogue(seed: int, script: Sequence[Sequence[Command]]) -> Catalogue:
+    return PLAIN if script else drawn_catalogue(Random(f"{seed} catalogue"))
+
+
+def _lived(stage: Stage, build: Build, fate: Fate) -> Story:
+    """All days of one world, which is left to be forgotten."""
+    chance = Random(f"{stage.seed} world")
+    world = _World(stage, chance, build)
+    with (
+        _narrowed(chance),
+        patch.object(hall, "Draft", world.draft),
+        patch.object(effects, "decide", world.decide),
+    ):
         try:
-            world.start(dies_at)
-            lived = days or chance.randint(1, DAYS_MAX)
+            world.start(fate.dies_at)
+            lived = fate.days or chance.randint(1, DAYS_MAX)
             for day in range(lived):
-                world.live(day * DAY_S, faults, without, script)
-            stage = world.stage
+                world.live(day * DAY_S, fate)
             return Story(
-                seed=seed,
+                seed=stage.seed,
                 days=lived,
                 facts=stage.disk.position,
                 steps=stage.loop.steps,
                 counts=stage.counts,
-                digest=stage.digest() if told else "",
-                lines=stage.lines() if told else [],
+                digest=stage.digest() if stage.told else "",
+                lines=stage.lines() if stage.told else [],
             )
         finally:
-            world.stage.loop.end()
+            stage.loop.end()
 
 
 class _World:
     """The hall, its people and its fate under one seed."""
 
-    def __init__(self, seed: int, chance: Random, build: Build) -> None:
-        self.stage = Stage(seed)
+    def __init__(self, stage: Stage, chance: Random, build: Build) -> None:
+        self.stage = stage
         self._chance = chance
         self._build = build
         self._network = Network(self.stage)
@@ -130,9 +156,8 @@ class _World:
         ]
         self._people = People(self.stage, self._network, self._screens[0])
         self._attempts: list[Attempt] = []
-        self._log_audit = LogAudit()
-        self._answer_audit = AnswerAudit()
-        self._refusal_audit = RefusalAudit()
+        self._decide = effects.decide
+        self._judge = Judge(stage, self._network, self._screens, self._decide)
         # The dead are kept: what is collected runs code, at nobody knows which step.
         self._processes: list[Process] = []
 
@@ -143,19 +168,13 @@ class _World:
         for screen in self._screens:
             screen.connect()
 
-    def live(
-        self,
-        day_s: float,
-        faults: Faults | None,
-        without: Collection[str],
-        script: Sequence[Sequence[Command]],
-    ) -> None:
+    def live(self, day_s: float, fate: Fate) -> None:
         """One day from midnight, and the judgement on it in the next night."""
         stage = self.stage
-        stage.faults = (faults or drawn(stage.trouble)).without(without)
+        stage.faults = (fate.faults or drawn(stage.trouble)).without(fate.without)
         stage.note("day", stage.faults)
-        if script:
-            self._people.follow(script, day_s)
+        if fate.script:
+            self._people.follow(fate.script, day_s)
         else:
             self._people.come(day_s)
         self._plan_troubles(day_s)
@@ -166,7 +185,10 @@ class _World:
         stage.loop.run_to(day_s + JUDGED_AT_S)
         stage.verdict()
         try:
-            self._judge(day_s + PEACE_FROM_S)
+            attempts, self._attempts[:] = self._attempts[:], []
+            peace_s = day_s + PEACE_FROM_S
+            self._judge.judge(self._processes[-1], attempts, peace_s)
+            stage.decided.clear()
         except Wrong as wrong:
             stage.wrong(str(wrong))
         stage.verdict()
@@ -175,7 +197,7 @@ class _World:
 
     def _begin_process(self) -> None:
         if self._chance.random() < 0.1:
-            self._publish_another()
+            self._edit_file()
         process = Process(
             self.stage, self._network, self._build, self._attempts, self._gone
         )
@@ -194,19 +216,23 @@ class _World:
         process.draft = draft
         return draft
 
+    def decide(self, command: Command, day: Day, at: datetime) -> tuple[Fact, ...]:
+        """What the rules say, kept for the judge."""
+        decided = self._decide(command, day, at)
+        self.stage.decided.setdefault(command.command_id, []).append(decided)
+        return decided
+
     def _gone(self, process: Process) -> None:
         self._network.server = None
         self._network.cut_all()
         lag = RESTART_S_MAX * self.stage.trouble.random() ** 3
         self._at(self.stage.loop.time() + lag, self._begin_process)
 
-    def _publish_another(self) -> None:
+    def _edit_file(self) -> None:
         """Somebody edits the catalogue before the process starts again."""
-        first, *others = self.stage.catalogue.items
-        edited = msgspec.structs.replace(first, wait_s=first.wait_s + 60)
-        self.stage.catalogue = msgspec.structs.replace(
-            self.stage.catalogue, items=(edited, *others)
-        )
+        changed = edited(self.stage.catalogue, self._chance)
+        if usable(changed) and changed.hall == self.stage.catalogue.hall:
+            self.stage.catalogue = changed
 
     # ── Troubles that have a time of day ────────────────────────────────────
 
@@ -242,64 +268,22 @@ class _World:
     def _at(self, when: float, do: Callable[..., object], *words: object) -> None:
         self.stage.loop.call_at(when, do, *words, context=self.stage.outside)
 
-    # ── The judgement ───────────────────────────────────────────────────────
-
-    def _judge(self, peace_s: float) -> None:
-        """All that was promised, once nothing is under way.
-
-        Raises:
-            Wrong: the first promise that was not kept.
-        """
-        for exchange in self._network.take_exchanges():
-            asked_s = max(exchange.asked_s, peace_s)
-            late = (exchange.answered_s or math.inf) - asked_s > ANSWER_S_MAX
-            if late and exchange.patience == ATTEMPTS_MAX:
-                raise Wrong(f"{exchange.command} was not answered in time")
-        disk = self.stage.disk
-        entries = disk.entries(self._log_audit.position)
-        attempts, self._attempts[:] = self._attempts[:], []
-        for entry in entries:
-            self._log_audit.hear(entry)
-        self._answer_audit.hear(entries, attempts)
-        self._refusal_audit.hear(entries, attempts)
-        replayed = self._refusal_audit.day
-        assert replayed is not None
-        for screen in self._screens:
-            if screen.position != disk.position:
-                raise Wrong(f"{screen.name} is left behind at {screen.position}")
-            _same_day(screen.name, screen.day, replayed)
-        process = self._processes[-1]
-        draft, feed = process.draft, process.feed
-        if not process.serving or draft is None or feed is None:
-            raise Wrong("the hall does not serve")
-        if draft.pending:
-            raise Wrong(f"{len(draft.pending)} facts are pending for ever")
-        _same_day("the feed", feed.day, replayed)
-        _same_day("the draft", draft.day, replayed)
-
-
-def _same_day(whose: str, day: Day | None, replayed: Day) -> None:
-    assert day is not None
-    if day.date > replayed.date:  # A new day that nothing has happened on.
-        replayed = Day(replayed.catalogue, day.date)
-    if day.digest() != replayed.digest():
-        raise Wrong(f"{whose} is not what a replay gives")
-
 
 @contextmanager
 def _quiet() -> Iterator[None]:
     """No operator to tell: what goes wrong is expected here, and slow to write.
 
-    Nor does Python look for garbage meanwhile: a world keeps what it has to its end.
+    Nor does Python look for garbage meanwhile: a world keeps what it has to its end,
+    and is then thrown away at once.
     """
     disabled, collecting = logging.root.manager.disable, gc.isenabled()
-    gc.collect(0)  # The world before this one.
     gc.disable()
     logging.disable(logging.CRITICAL)
     try:
         yield
     finally:
         logging.disable(disabled)
+        gc.collect(0)
         if collecting:
             gc.enable()
 

@@ -11,7 +11,7 @@ from floor.commands import Command
 from floor.day import Day, advance
 from floor.facts import Entry
 from floor.hall import Receipt
-from floor.refusals import HallOverloaded, LogUnavailable, Refused
+from floor.refusals import HallOverloaded, LogUnavailable, LogUnsure, Refused
 from simulated_stage import Stage
 
 RETRY_S, RETRY_S_MAX = 15.0, 60.0
@@ -24,7 +24,7 @@ COME_BACK_S = 5.0
 AWAY_S = 900.0
 
 #: After these nothing is decided yet, and a patient client asks again.
-TRY_AGAIN = (HallOverloaded, LogUnavailable)
+TRY_AGAIN = (HallOverloaded, LogUnavailable, LogUnsure)
 
 
 class Exchange:
@@ -40,6 +40,7 @@ class Exchange:
         self.asked_s = stage.loop.time()
         self.answered_s: float | None = None
         self.answer: Receipt | Refused | None = None
+        self.again: asyncio.Handle | None = None  # The next attempt.
         self.over: asyncio.Future[None] = stage.loop.create_future()
 
 
@@ -92,7 +93,7 @@ class Network:
         for delay in self._deliveries():
             self.later(delay, self._arrive, exchange)
         lag = min(RETRY_S * exchange.attempts, RETRY_S_MAX)
-        self.later(lag, self._send, exchange)
+        exchange.again = self.later(lag, self._send, exchange)
 
     def _arrive(self, exchange: Exchange) -> None:
         for screen in self.away:
@@ -113,6 +114,8 @@ class Network:
         if isinstance(answer, TRY_AGAIN):
             return  # The timer of the next attempt runs already.
         exchange.answered_s = self.stage.loop.time()
+        if exchange.again is not None:
+            exchange.again.cancel()
         exchange.over.set_result(None)
 
     def _deliveries(self) -> list[float]:
@@ -127,8 +130,11 @@ class Network:
             return [stage.delay(), stage.delay()]
         return [stage.delay()]
 
-    def later(self, delay: float, do: Callable[..., object], *words: object) -> None:
-        self.stage.loop.call_later(delay, do, *words, context=self.stage.outside)
+    def later(
+        self, delay: float, do: Callable[..., object], *words: object
+    ) -> asyncio.Handle:
+        stage = self.stage
+        return stage.loop.call_later(delay, do, *words, context=stage.outside)
 
     def cut_all(self) -> None:
         """The process is gone, and every connection with it."""

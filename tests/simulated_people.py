@@ -1,102 +1,37 @@
-"""Who comes to a simulated hall: visitors, clerks, a manager, and careless fingers.
-
-What can be pressed is one table, `PRESSES`; what a clerk presses when is another,
-`KEYS`. A new command is a line in each.
-"""
+"""Who comes to a simulated hall: visitors, clerks, a manager, and careless fingers."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from random import Random
+from collections.abc import Coroutine, Sequence
+from datetime import timedelta
 
 import msgspec
 
-from floor import commands
-from floor.catalogue import Catalogue
+from floor import commands, facts
 from floor.commands import Command
 from floor.day import Day
 from floor.facts import Level
 from floor.hall import Receipt
 from floor.refusals import Refused
 from simulated_network import ATTEMPTS_MAX, Network, Screen
-from simulated_stage import Stage
+from simulated_presses import ANY, KEYS, PRESSES, Sight, fits
+from simulated_stage import HOUR_S, Stage
 
-HOUR_S = 3_600
 OPEN_S, CLOSE_S = 9 * HOUR_S, 17 * HOUR_S
-RUSH_MAX = 40
-VISITORS_MIN, VISITORS_MAX = 4, 32
+RUSH_MAX = 30
+VISITORS_MIN, VISITORS_MAX = 2, 24
+BOOKERS_MAX = 10
+#: How often a visitor looks whether the turn has come, and how long it looks away.
+LOOKS_MAX, LOOK_S = 3, 1_200
 #: A share of people ask two or three times, and go away without an answer.
 IMPATIENT = 0.1
 PRESSED_TWICE = 0.04
 PRESSED_BY_MISTAKE = 0.05
-
-
-class Sight(msgspec.Struct):
-    """What somebody who is about to press knows."""
-
-    chance: Random
-    catalogue: Catalogue
-    day: Day | None
-    window: str
-    clerk: str
-
-    def item(self) -> str:
-        return self.chance.choice(self.catalogue.items).id
-
-    def some(self, *states: str) -> str:
-        """A ticket that the screen shows in one of these states, or any number."""
-        shown = self.day.tickets.values() if self.day else ()
-        known = [ticket.id for ticket in shown if ticket.state in states]
-        if known and self.chance.random() < 0.95:
-            return self.chance.choice(known)
-        return f"A{self.chance.randint(1, 9):03d}"
-
-    def held(self) -> str:
-        """The ticket in hand, or none named, or a wrong one."""
-        place = self.day.places.get(self.window) if self.day else None
-        which = self.chance.random()
-        if which < 0.5 or place is None:
-            return ""
-        return place.ticket if which < 0.95 else self.some("called", "serving")
-
-
-PRESSES: dict[str, Callable[[Sight], Command]] = {
-    "open": lambda s: commands.OpenWindow(window=s.window, clerk=s.clerk),
-    "pause": lambda s: commands.PauseWindow(window=s.window, reason="茶"),
-    "resume": lambda s: commands.ResumeWindow(window=s.window),
-    "close": lambda s: commands.CloseWindow(window=s.window),
-    "call": lambda s: commands.CallNext(window=s.window),
-    "call-ticket": lambda s: commands.CallTicket(
-        window=s.window, ticket=s.some("waiting"), reason="急"
-    ),
-    "recall": lambda s: commands.RecallTicket(window=s.window, ticket=s.held()),
-    "no-show": lambda s: commands.DeclareNoShow(window=s.window, ticket=s.held()),
-    "start": lambda s: commands.StartService(window=s.window, ticket=s.held()),
-    "finish": lambda s: commands.FinishService(
-        window=s.window,
-        ticket=s.held(),
-        outcome=s.chance.choice(("done", "not_done")),
-    ),
-    "invite": lambda s: commands.InviteEvaluation(window=s.window),
-    "take": lambda s: commands.TakeTicket(
-        item=s.item(), kind=s.chance.choice(("normal", "priority", "care"))
-    ),
-    "abandon": lambda s: commands.AbandonTicket(ticket=s.some("waiting")),
-    "evaluate": lambda s: commands.Evaluate(
-        ticket=s.some("served"), level=s.chance.choice(tuple(Level))
-    ),
-}
-
-#: For each state that the screen shows of a window: the mean seconds until the clerk
-#: presses, and what, with its weight.
-KEYS: dict[str, tuple[float, dict[str, int]]] = {
-    "closed": (120, {"open": 1}),
-    "free": (30, {"call": 20, "call-ticket": 2, "pause": 1, "close": 1, "invite": 5}),
-    "called": (25, {"start": 9, "recall": 3, "no-show": 2}),
-    "serving": (500, {"finish": 1}),
-    "paused": (300, {"resume": 1}),
-}
 #: How long a clerk who has nothing to do looks away.
 IDLE_S = 900.0
+# Two days later an id is forgotten, and nobody retries for so long.
+IDS_KNOWN = 50
+
+Answer = Receipt | Refused | None
 
 
 class People:
@@ -117,6 +52,7 @@ class People:
     def come(self, day_s: float) -> None:
         """Everybody of the day that begins at this instant."""
         chance = self._chance
+        self._ids = []
         visitors = chance.randint(VISITORS_MIN, VISITORS_MAX)
         arrivals = [
             day_s + chance.uniform(OPEN_S - HOUR_S / 4, CLOSE_S)
@@ -127,18 +63,37 @@ class People:
             arrivals += [at_s] * chance.randint(RUSH_MAX // 4, RUSH_MAX)
         for at_s in arrivals:
             self._begin(self._visit(at_s))
+        if self._stage.catalogue.booking.quota:
+            for _ in range(chance.randint(0, BOOKERS_MAX)):
+                at_s = day_s + chance.uniform(OPEN_S - 2 * HOUR_S, CLOSE_S)
+                self._begin(self._keep_appointment(at_s))
         for window in self._stage.catalogue.windows:
             self._begin(self._work(window.id, day_s))
         for _ in range(chance.randint(0, 12)):
             at_s = day_s + chance.uniform(OPEN_S - HOUR_S, CLOSE_S + HOUR_S)
             self._begin(self._meddle(at_s))
         for _ in range(chance.randint(0, 4)):  # Around midnight.
-            at_s = day_s + chance.uniform(23.5 * HOUR_S, 24.5 * HOUR_S)
+            at_s = day_s + chance.uniform(23.5 * HOUR_S, 24.7 * HOUR_S)
             self._begin(self._meddle(at_s))
+        self._manage(day_s)
+
+    def _manage(self, day_s: float) -> None:
+        """What is done for the hall as a whole, by whoever has the key."""
+        chance = self._chance
+        opening = day_s + OPEN_S, day_s + CLOSE_S
         if chance.random() < 0.6:
-            self._begin(self._lock_up(day_s + CLOSE_S + chance.uniform(0, HOUR_S / 2)))
-        elif chance.random() < 0.05:
-            self._begin(self._lock_up(day_s + chance.uniform(OPEN_S, CLOSE_S)))
+            at_s = day_s + CLOSE_S + chance.uniform(0, HOUR_S / 2)
+            self._begin(self._press_at(at_s, "close-hall"))
+        if chance.random() < 0.08:
+            at_s = chance.uniform(*opening)
+            word = chance.choice(("close-hall", "emergency"))
+            self._begin(self._press_at(at_s, word))
+            if chance.random() < 0.8:
+                at_s += chance.uniform(60, HOUR_S)
+                self._begin(self._press_at(at_s, "reopen-hall"))
+        for word, share in (("publish", 0.3), ("outage", 0.1)):
+            if chance.random() < share:
+                self._begin(self._press_at(chance.uniform(*opening), word))
 
     def follow(self, script: Sequence[Sequence[Command]], day_s: float) -> None:
         """Only what a script says, each person one after the other from nine."""
@@ -148,55 +103,103 @@ class People:
     async def _read_out(self, presses: Sequence[Command], at_s: float) -> None:
         await self._until(at_s)
         for command in presses:
-            named = msgspec.structs.replace(command, command_id=self._id())
-            await self._network.ask(named)
+            await self._ask(command, patient=True)
 
     def _begin(self, work: Coroutine[object, object, None]) -> None:
         self._stage.loop.create_task(work, context=self._stage.outside)
 
+    # ── Visitors ────────────────────────────────────────────────────────────
+
     async def _visit(self, at_s: float) -> None:
-        """Take a ticket; give up when it takes too long, or rate what was done."""
+        await self._until(at_s)
+        word = "take" if self._chance.random() < 0.85 else "take-at-desk"
+        await self._see_it_through(await self._press(word, self._sight("1")))
+
+    async def _keep_appointment(self, at_s: float) -> None:
+        """Book; then come early, late or never, or give the booking back."""
         chance = self._chance
         await self._until(at_s)
-        taken = await self._press("take", self._sight("1"))
-        if not isinstance(taken, Receipt):
+        booked = await self._press("book", self._sight("1"))
+        if not isinstance(booked, Receipt):
             return
-        ticket = getattr(taken.entry.fact, "ticket", "")
-        await asyncio.sleep(chance.expovariate(1 / 1_500))
-        if chance.random() < 0.25:
-            await self._ask(
-                commands.AbandonTicket(ticket=ticket, command_id=self._id())
-            )
-        elif chance.random() < 0.5:
-            level = chance.choice(tuple(Level))
-            await self._ask(
-                commands.Evaluate(ticket=ticket, level=level, command_id=self._id())
-            )
+        fact = booked.entry.fact
+        assert isinstance(fact, facts.AppointmentBooked)
+        slot_s = (fact.slot_at - self._stage.midnight) / timedelta(seconds=1)
+        fate = chance.random()
+        if fate < 0.15:
+            return
+        if fate < 0.3:
+            now_s = self._stage.loop.time()
+            await self._until(now_s + chance.random() ** 2 * (slot_s - now_s))
+            await self._ask(commands.CancelAppointment(booking=fact.booking))
+            if chance.random() < 0.8:  # And then again.
+                again = commands.BookAppointment(
+                    item=fact.item, slot_at=fact.slot_at, person=fact.person
+                )
+                await self._ask(again)
+            return
+        await self._until(slot_s + chance.gauss(-200, 900))
+        came = await self._ask(commands.CheckIn(booking=fact.booking))
+        if isinstance(came, Receipt) and chance.random() < 0.2:
+            await self._ask(commands.DeferTicket(ticket=_ticket_of(came)))
+        await self._see_it_through(came)
+
+    async def _see_it_through(self, came: Answer) -> None:
+        """Look now and then: give up, let others go first, come back, rate."""
+        if not isinstance(came, Receipt):
+            return
+        chance, ticket = self._chance, _ticket_of(came)
+        for _ in range(LOOKS_MAX):
+            await asyncio.sleep(chance.expovariate(1 / LOOK_S))
+            shown = self._screen.day.tickets.get(ticket) if self._screen.day else None
+            state = shown.state if shown else "waiting"
+            command = self._wish(ticket, state)
+            if command is not None:
+                await self._ask(command)
+            if state in ("served", "abandoned", "closed"):
+                return
+
+    def _wish(self, ticket: str, state: str) -> Command | None:
+        """What a visitor wants who sees the own number like this."""
+        wish = self._chance.random()
+        if state == "no_show" and wish < 0.8:
+            return commands.RequeueTicket(ticket=ticket)
+        if state == "served" and wish < 0.7:
+            level = self._chance.choice(tuple(Level))
+            return commands.Evaluate(ticket=ticket, level=level)
+        if state in ("waiting", "held") and wish < 0.15:
+            return commands.AbandonTicket(ticket=ticket)
+        if state == "waiting" and wish < 0.25:
+            return commands.DeferTicket(ticket=ticket)
+        return None
+
+    # ── Clerks and others ───────────────────────────────────────────────────
 
     async def _work(self, window: str, day_s: float) -> None:
         """A clerk's day: look at the screen, press what fits, now and then not."""
-        chance = self._chance
+        chance, clerk = self._chance, f"c{window}"
         await self._until(day_s + OPEN_S + chance.gauss(0, 300))
         end_s = day_s + CLOSE_S
         while self._stage.loop.time() < end_s:
-            sight = self._sight(window)
-            state, waiting = "closed", False
-            if sight.day is not None:
-                place = sight.day.places[window]
-                state = place.state
-                waiting = any(sight.day.lines[item] for item in place.items)
-            mean_s, keys = KEYS[state]
-            await asyncio.sleep(chance.expovariate(1 / mean_s))
-            idle = state == "free" and not waiting
-            if (idle or (sight.day and sight.day.closed)) and chance.random() < 0.95:
+            sight = self._sight(self._seat_of(clerk) or window)
+            mean_s, keys = KEYS[sight.place().state]
+            if _idle(sight) and chance.random() < 0.95:
                 await asyncio.sleep(IDLE_S * (0.5 + chance.random()))
                 continue
+            await asyncio.sleep(chance.expovariate(1 / mean_s))
             (word,) = chance.choices(tuple(keys), tuple(keys.values()))
             if chance.random() < PRESSED_BY_MISTAKE:
-                word = chance.choice(tuple(PRESSES))
+                word = chance.choice(ANY)
+            elif not fits(word, sight):
+                word = next(iter(keys))
             if chance.random() < PRESSED_TWICE:
                 self._begin(self._again(word, sight))
             await self._press(word, sight)
+
+    def _seat_of(self, clerk: str) -> str:
+        """The window where the screen shows this clerk; empty for none."""
+        places = self._screen.day.places.values() if self._screen.day else ()
+        return next((place.id for place in places if place.clerk == clerk), "")
 
     async def _again(self, word: str, sight: Sight) -> None:
         await self._press(word, sight)
@@ -206,41 +209,58 @@ class People:
         await self._until(at_s)
         chance = self._chance
         sight = self._sight(chance.choice(self._stage.catalogue.windows).id)
-        word = chance.choice(tuple(PRESSES))
         used = self._ids and chance.random() < 0.2
-        await self._press(word, sight, chance.choice(self._ids) if used else "")
+        id = chance.choice(self._ids) if used else ""
+        await self._press(chance.choice(ANY), sight, id)
 
-    async def _lock_up(self, at_s: float) -> None:
+    async def _press_at(self, at_s: float, word: str) -> None:
         await self._until(at_s)
-        await self._ask(commands.CloseHall(command_id=self._id()))
+        await self._press(word, self._sight("1"))
 
     # ── How they press ──────────────────────────────────────────────────────
 
     def _sight(self, window: str) -> Sight:
-        chance = self._chance
+        chance, day = self._chance, self._screen.day
         at = window if chance.random() < 0.99 else chance.choice("1234")
-        return Sight(
-            chance, self._stage.catalogue, self._screen.day, window, clerk=f"c{at}"
-        )
+        catalogue = day.catalogue if day else self._stage.catalogue
+        clock = self._stage.clock
+        return Sight(chance, catalogue, day, clock, window, clerk=f"c{at}")
 
-    async def _press(
-        self, word: str, sight: Sight, id: str = ""
-    ) -> Receipt | Refused | None:
-        command = PRESSES[word](sight)
-        named = msgspec.structs.replace(command, command_id=id or self._id())
-        return await self._ask(named)
+    async def _press(self, word: str, sight: Sight, id: str = "") -> Answer:
+        return await self._ask(PRESSES[word](sight), id)
 
-    async def _ask(self, command: Command) -> Receipt | Refused | None:
-        impatient = self._chance.random() < IMPATIENT
+    async def _ask(
+        self, command: Command, id: str = "", *, patient: bool = False
+    ) -> Answer:
+        command = msgspec.structs.replace(command, command_id=id or self._id())
+        impatient = not patient and self._chance.random() < IMPATIENT
         patience = self._chance.randint(1, 3) if impatient else ATTEMPTS_MAX
         return await self._network.ask(command, patience)
 
     def _id(self) -> str:
         self._presses += 1
         id = f"p{self._presses}"
-        # A day later an id is forgotten, and nobody retries for so long.
-        self._ids = [*self._ids[-50:], id]
+        self._ids = [*self._ids[-IDS_KNOWN:], id]
         return id
 
     async def _until(self, at_s: float) -> None:
         await asyncio.sleep(max(0.0, at_s - self._stage.loop.time()))
+
+
+def _idle(sight: Sight) -> bool:
+    """Nothing to do at this window, as far as the screen shows."""
+    day, place = sight.day, sight.place()
+    if day is None or day.closed or sight.window not in day.windows:
+        return day is not None
+    return place.state == "free" and not _wanted(day, sight)
+
+
+def _wanted(day: Day, sight: Sight) -> bool:
+    place = sight.place()
+    lines = (*place.items, *day.own_lines(place))
+    return bool(place.held) or any(day.lines.get(line) for line in lines)
+
+
+def _ticket_of(receipt: Receipt) -> str:
+    ticket: str = getattr(receipt.entry.fact, "ticket", "")
+    return ticket

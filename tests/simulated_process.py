@@ -8,10 +8,10 @@ import msgspec
 
 from floor import effects
 from floor.door import DevGate, Floor
-from floor.follow import Feed, Stalled
-from floor.hall import Draft, Hall, Receipt
+from floor.follow import Feed, Stalled, of_last_day
+from floor.hall import DAYS_KNOWN, Draft, Hall, Receipt
 from floor.log import LogUnreadable
-from floor.refusals import LogFailed, Refused
+from floor.refusals import LogFailed, LogUnsure, Refused
 from simulated_disk import SimulatedLog
 from simulated_network import Connection, Exchange, Network
 from simulated_stage import Stage
@@ -32,15 +32,14 @@ class Attempt(msgspec.Struct, kw_only=True):
 
     began_position, ended_position: of the disk then; ended is None when the process
         died over it.
-    blind: the log could not be read meanwhile, so "no" may not be the last word.
+    unsure: it was told that nobody knows, which is neither done nor not done.
     """
 
     exchange: Exchange
     began_position: int
-    began_reads: int
     at: datetime
     ended_position: int | None = None
-    blind: bool = False
+    unsure: bool = False
     receipt: Receipt | None = None
     refusal: Refused | None = None
 
@@ -85,8 +84,9 @@ class Process(Mortal):
         stage = self._stage
         log, catalogue = self._log, stage.catalogue
         try:
-            self.feed = self._build.feed(log.recent(catalogue.hall, 1), log.read)
-            self._hall = self._build.hall(log, catalogue, self.feed.publish)
+            known = log.recent(catalogue.hall, DAYS_KNOWN)
+            self.feed = self._build.feed(of_last_day(known), log.read)
+            self._hall = self._build.hall(log, catalogue, self.feed.publish, known)
             self._hall._thread = VirtualThread()
             await self._hall.start(stage.clock())
         except (LogUnreadable, LogFailed) as error:
@@ -138,7 +138,6 @@ class Process(Mortal):
         attempt = Attempt(
             exchange=exchange,
             began_position=stage.disk.position,
-            began_reads=stage.disk.failed_reads,
             at=stage.clock(),
         )
         self._attempts.append(attempt)
@@ -152,14 +151,13 @@ class Process(Mortal):
             stage.wrong(f"{exchange.command} broke the hall: {error!r}")
             return
         attempt.ended_position = stage.disk.position
-        attempt.blind = stage.disk.failed_reads > attempt.began_reads
+        attempt.unsure = isinstance(answer, LogUnsure)
         id = exchange.command.command_id
         if isinstance(answer, Refused):
             stage.note("refused", id, answer.code)
             stage.counts[answer.code] += 1
         else:
             stage.note("done", id, answer.entry.position, answer.repeated)
-            stage.counts[answer.entry.topic] += 1
             stage.counts["repeated"] += answer.repeated
         self._network.reply(exchange, answer)
 

@@ -1,36 +1,31 @@
 """The ground of a simulated hall: its time, its chance, its trace and its verdict."""
 
 import hashlib
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
 
-from floor.catalogue import Catalogue, Item, Window
+from floor.catalogue import Catalogue
+from floor.facts import Fact
 from simulated_disk import Disk
 from simulated_faults import PEACE
 from virtual_loop import Mortal, VirtualLoop
 
-MIDNIGHT = datetime(2026, 11, 23, tzinfo=ZoneInfo("Asia/Shanghai"))
+ZONE = ZoneInfo("Asia/Shanghai")
+#: When the first day begins: a Monday, before a weekend, before a new quarter.
+MIDNIGHTS = (
+    datetime(2026, 11, 23, tzinfo=ZONE),
+    datetime(2026, 11, 27, tzinfo=ZONE),
+    datetime(2026, 12, 30, tzinfo=ZONE),
+)
+HOUR_S = 3_600
 TAIL_LINES = 40
 
-CATALOGUE = Catalogue(
-    hall="hall-1",
-    name="小厅",
-    name_en="Small hall",
-    items=(
-        Item(id="a", name="甲", name_en="A", prefix="A"),
-        Item(id="b", name="乙", name_en="B", prefix="B"),
-        Item(id="c", name="丙", name_en="C", prefix="CC"),
-    ),
-    windows=(
-        Window(id="1", name="一", name_en="1", department="x", items=("a", "b")),
-        Window(id="2", name="二", name_en="2", department="x", items=("b", "a")),
-        Window(id="3", name="三", name_en="3", department="y", items=("b", "c")),
-        Window(id="4", name="四", name_en="4", department="y", items=("c",)),
-    ),
-)
+
+class Wrong(AssertionError):
+    """A sentence that says which promise is broken."""
 
 
 class Broken(AssertionError):
@@ -50,13 +45,17 @@ class Stage:
     Attributes:
         faults: what goes wrong at present.
         ahead: how far the hall's own clock is before the true one.
+        midnight: when the first day begins.
         catalogue: what a process that starts now is given.
-        trace: step, true time and words of everything worth knowing.
+        decided: the facts that the hall decided on, each time, by id of the command.
+        trace: step, true time and words of everything worth knowing; unless it is
+            told, the last of it.
         counts: how often each kind of thing happened.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, catalogue: Catalogue, *, told: bool) -> None:
         self.seed = seed
+        self.told = told
         # One stream of chance for each matter, so that a change of one does not
         # shuffle all the others.
         self.people = Random(f"{seed} people")
@@ -65,8 +64,12 @@ class Stage:
         order = Random(f"{seed} order")
         self.faults = PEACE
         self.ahead = timedelta()
-        self.catalogue = CATALOGUE
-        self.trace: list[tuple[object, ...]] = []
+        self.midnight = order.choice(MIDNIGHTS)
+        self.catalogue = catalogue
+        self.decided: dict[str, list[tuple[Fact, ...]]] = {}
+        self.trace: deque[tuple[object, ...]] = deque(
+            maxlen=None if told else TAIL_LINES
+        )
         self.counts: Counter[str] = Counter()
         self.broken: str | None = None
         self.disk = Disk(self.trouble, lambda: self.faults, self.note, self.wrong)
@@ -81,7 +84,7 @@ class Stage:
 
     def clock(self) -> datetime:
         """What the hall's own clock shows."""
-        return MIDNIGHT + timedelta(seconds=self.loop.time()) + self.ahead
+        return self.midnight + timedelta(seconds=self.loop.time()) + self.ahead
 
     def delay(self) -> float:
         """Seconds that a message takes."""
@@ -108,7 +111,7 @@ class Stage:
         """The trace for people: step, time of day, what happened."""
         lines = []
         for step, at, *words in self.trace:
-            true = MIDNIGHT + timedelta(seconds=float(str(at)))
+            true = self.midnight + timedelta(seconds=float(str(at)))
             said = " ".join(map(str, words))
             lines.append(f"{step:>7} {true:%d %H:%M:%S.%f} {said}")
         return lines

@@ -46,7 +46,8 @@ def words_of(command: str) -> list[str]:
     words = shlex.split(command)
     if words[0] == PYTHON:
         words[0] = sys.executable
-    return [str(ROOT / w) if w == "main.py" or "floor/" in w else w for w in words]
+    ours = ("main.py", "floor/", "tests/")
+    return [str(ROOT / w) if any(it in w for it in ours) else w for w in words]
 
 
 def kind_of(command: str) -> str:

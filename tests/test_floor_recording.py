@@ -11,6 +11,7 @@ import pytest
 from floor import door, log, refusals
 from floor.catalogue import Catalogue, Item
 from floor.commands import (
+    AbandonTicket,
     BookAppointment,
     CallNext,
     CheckIn,
@@ -208,7 +209,8 @@ async def test_a_catalogue_of_the_day_comes_in_its_place(tmp_path: Path) -> None
         windows=(*first.windows, window),
     )
     record(path, first, (0, TakeTicket(item="zonghe")))
-    record(path, second, (60, TakeTicket(item="new")))
+    gone = AbandonTicket(ticket="Z001")
+    record(path, second, (60, TakeTicket(item="new")), (90, gone))
     record(path, first, (120, CloseHall()))
     recording = Recording(path, MONDAY)
     assert "new" not in recording.feed.day.items
@@ -216,6 +218,7 @@ async def test_a_catalogue_of_the_day_comes_in_its_place(tmp_path: Path) -> None
         "TicketTaken",
         "CataloguePublished",
         "TicketTaken",
+        "TicketAbandoned",
         "CataloguePublished",
         "HallClosed",
     ]

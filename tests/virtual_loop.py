@@ -155,7 +155,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Do, *args: Any, context: Context | None = None
     ) -> "_Step":
-        return self.call_at(self._now + delay, callback, *args, context=context)
+        step = _Step(callback, args, context or copy_context())
+        if not self._over:
+            at = self._now + max(delay, 0.0)
+            heapq.heappush(self._timed, (at, next(self._turn), step))
+        return step
 
     def create_task(  # type: ignore[override]  # Names and factories are not used.
         self, coro: Coroutine[Any, Any, T], *, context: Context | None = None, **_: Any
