@@ -281,6 +281,9 @@ def with_sentences(job: Callable[[], T]) -> T:
         click.echo(str(error), err=True)
         # At once: a tidy end would let SQLite move pages that are not to be trusted.
         os._exit(3)
+    except BrokenPipeError:  # Whoever read along has heard enough, as `head` does.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except Unusable as error:
         fail(error.message["zh"], error.message["en"])
     except (LogFailed, OSError) as error:
