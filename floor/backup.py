@@ -19,7 +19,7 @@ import msgspec
 from floor import log
 from floor.day import days
 from floor.refusals import Unusable
-from floor.sqlite_writer import Fence, sync
+from floor.storing.sqlite_writer import Fence, sync
 
 # A backup on the log's own disk must not be what fills it.
 ROOM_LEFT_BYTES = 32_000_000

@@ -1,7 +1,7 @@
 """The log, where every fact of a hall is kept and none is ever changed.
 
 The one door to it, whatever it is kept in: a SQLite file or a PostgreSQL database
-(`floor.storage.Place`). Figures and reasons: docs/decisions.
+(`floor.storing.storage.Place`). Figures and reasons: docs/decisions.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ from floor.day import setup_stream_of
 from floor.facts import Entry
 from floor.refusals import LogFailed, LogLost
 from floor.seals import LeafLists, StreamTree
-from floor.sqlite import SQLite
-from floor.storage import (
+from floor.storing.sqlite import SQLite
+from floor.storing.storage import (
     Database,
     LogInUse,
     LogUnreachable,
@@ -76,7 +76,7 @@ def storage_of(place: Place) -> Storage:
     """The storage that keeps the log of a place: this is the table of storages."""
     if isinstance(place, Database):
         # Its driver takes a fifth of a second to load, which most halls never need.
-        from floor.postgres import Postgres
+        from floor.storing.postgres import Postgres
 
         return Postgres(place)
     return SQLite(place)

@@ -147,8 +147,8 @@ def restore(file: Path, log: "Place") -> None:
 @click.option("--stream", default="", help="流 Stream; the newest one by default.")
 def checkpoint(log: "Place", signing_key: Path | None, stream: str) -> None:
     """检查点 A stream's signed size and root, to be kept where the log is not."""
-    from floor import proof
-    from floor.checkpoint import SigningKey, hall_of
+    from floor.proving import proof
+    from floor.proving.checkpoint import SigningKey, hall_of
 
     def signed() -> tuple[str, str]:
         stated = proof.checkpoint(log, stream)
@@ -176,7 +176,7 @@ def verify(
     keep_leaves: bool,
 ) -> None:
     """核查 Whether the log is what was written; names the fact that is not."""
-    from floor import proof
+    from floor.proving import proof
 
     own = signing_key or signing_key_of(log)
     report = with_sentences(
@@ -196,7 +196,7 @@ def prove(log: "Place", position: int, stream: str) -> None:
     """证明 One fact's proof under the newest seal of its stream, as JSON."""
     from msgspec.structs import asdict
 
-    from floor import proof
+    from floor.proving import proof
 
     proven = with_sentences(lambda: proof.prove(log, position, stream))
     click.echo(json.dumps(asdict(proven), ensure_ascii=False, indent=1))
@@ -266,7 +266,7 @@ def in_file(log: "Place") -> Path:
 
 def signing_key_of(log: "Place") -> Path:
     """Where a hall's signing key is when nothing else is said."""
-    from floor.storage import beside
+    from floor.storing.storage import beside
 
     return beside(log).with_name(beside(log).name + ".signing.pem")
 

@@ -15,7 +15,7 @@ from floor.facts import Entry
 from floor.follow import at_work
 from floor.hall import Hall
 from floor.refusals import Unusable
-from floor.storage import beside as named_after
+from floor.storing.storage import beside as named_after
 from floor.tokens import load_key
 from floor.upkeep import FREE_BYTES_MIN, Upkeep
 

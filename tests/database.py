@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL
 
-from floor.storage import Database
+from floor.storing.storage import Database
 
 ROOM_BYTES = 2 << 30
 

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from floor import audit, halves, raw
-from floor.audit import Report, verify
-from floor.checkpoint import Checkpoint
 from floor.facts import DaySealed
 from floor.merkle import HASH_BYTES, root_of
+from floor.proving import audit, halves, raw
+from floor.proving.audit import Report, verify
+from floor.proving.checkpoint import Checkpoint
+from floor.proving.stream_audit import Finding
 from floor.seals import LeafLists, Row, StreamTree, leaf_of
-from floor.stream_audit import Finding
 from sealed import MONDAY, SETUP, TUESDAY, SealedHall, row_of, tamper
 
 #: Logs that somebody wrote into, which a check would find as well.

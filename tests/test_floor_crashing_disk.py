@@ -312,7 +312,7 @@ def test_a_sync_that_fails_promises_nothing(
     """Linux tells of a failed sync once, and forgets what it could not write."""
     # The process would end here and start again (LogLost). A test is one process, so
     # it opens the file again itself, which is what a start does.
-    monkeypatch.setattr("floor.sqlite_writer.is_lost", lambda error: False)
+    monkeypatch.setattr("floor.storing.sqlite_writer.is_lost", lambda error: False)
     chance = random.Random(failures)
     (tmp_path / "hall").mkdir()
     path = tmp_path / "hall" / "events.db"

@@ -16,15 +16,7 @@ import msgspec
 import pytest
 from eventsourcing.sqlite import SQLiteConnection
 
-from floor import (
-    commands,
-    effects,
-    facts,
-    hall,
-    refusals,
-    sqlite_recorder,
-    sqlite_writer,
-)
+from floor import commands, effects, facts, hall, refusals
 from floor.catalogue import load
 from floor.commands import CallNext, Command, OpenWindow, TakeTicket
 from floor.day import Day
@@ -33,6 +25,7 @@ from floor.follow import Feed, opened
 from floor.hall import PENDING_MAX, Hall, Receipt
 from floor.log import Log, read, read_last_day
 from floor.refusals import LogFailed
+from floor.storing import sqlite_recorder, sqlite_writer
 from timeline import SAMPLE, FloorDay
 
 NINE = FloorDay().at("09:00:00")

@@ -34,8 +34,8 @@ from floor.log import (
     read_last_days,
 )
 from floor.refusals import LogFailed, LogLost, LogUnavailable
-from floor.sqlite import SQLite
-from floor.sqlite_writer import SQLiteWriter
+from floor.storing.sqlite import SQLite
+from floor.storing.sqlite_writer import SQLiteWriter
 from timeline import SAMPLE, FloorDay
 
 ROOT = Path(__file__).parent.parent
@@ -314,7 +314,7 @@ def test_halls_of_one_process_take_turns_and_never_meet_the_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor does what fails for one of them disturb another."""
-    monkeypatch.setattr("floor.sqlite_writer.LOCK_TIMEOUT_S", 0)
+    monkeypatch.setattr("floor.storing.sqlite_writer.LOCK_TIMEOUT_S", 0)
     path = tmp_path / "events.db"
     halls_, commits = [f"hall-{n}" for n in range(4)], 60
     at = FloorDay().at("09:00:00")

@@ -33,8 +33,8 @@ from floor.log import (
     read,
     tail,
 )
-from floor.postgres import PostgresBell, PostgresReader, PostgresWriter
-from floor.session import Session
+from floor.storing.postgres import PostgresBell, PostgresReader, PostgresWriter
+from floor.storing.session import Session
 from timeline import SAMPLE, FloorDay
 
 AT = FloorDay().at("09:00:00")
@@ -231,7 +231,7 @@ def test_writers_take_turns_so_that_numbers_come_in_order_of_commit(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While another transaction may still commit a lower number, nobody commits."""
-    monkeypatch.setattr("floor.postgres.LOCK_TIMEOUT_S", 1)
+    monkeypatch.setattr("floor.storing.postgres.LOCK_TIMEOUT_S", 1)
     monkeypatch.setenv("POSTGRES_ENABLE_DB_FUNCTIONS", "y")
     with Log(database, "hall-1") as held, psycopg.connect(database.url) as other:
         other.execute(

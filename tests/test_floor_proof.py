@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 import main as front
-from floor import raw
 from floor.facts import DaySealed
 from floor.log import Log, LogUnreadable
-from floor.proof import (
+from floor.proving import raw
+from floor.proving.proof import (
     NotProvable,
     Proof,
     checkpoint,

@@ -7,8 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from floor import facts, proof
-from floor.audit import Report
+from floor import facts
 from floor.catalogue import Catalogue, load
 from floor.commands import (
     CallNext,
@@ -26,6 +25,8 @@ from floor.draft import Draft
 from floor.facts import DaySealed, Entry, Level
 from floor.log import Log, read, read_rows
 from floor.merkle import root_of
+from floor.proving import proof
+from floor.proving.audit import Report
 from floor.refusals import ItemStillWanted
 from floor.seals import LeafLists, leaf_of
 from timeline import SAMPLE

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from floor import facts, raw
+from floor import facts
 from floor.facts import DaySealed, Entry
 from floor.merkle import HASH_BYTES, consistency_proof, extends, root_of
+from floor.proving import raw
 from floor.seals import LeafLists, StreamTree, leaf_of
 from sealed import MONDAY, SETUP, TUESDAY, SealedHall, row_of
 

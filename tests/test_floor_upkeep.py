@@ -23,7 +23,7 @@ from floor.commands import TakeTicket
 from floor.follow import opened
 from floor.hall import Hall, Receipt
 from floor.log import Log, read
-from floor.sqlite_writer import CHECKPOINT_WAIT_MS, LOCK_TIMEOUT_S, SQLiteWriter
+from floor.storing.sqlite_writer import CHECKPOINT_WAIT_MS, LOCK_TIMEOUT_S, SQLiteWriter
 from floor.upkeep import BALLAST_BYTES, MB, SAY_AGAIN_AFTER, WAL_BYTES_MAX, Upkeep
 from timeline import SAMPLE, FloorDay
 
@@ -275,7 +275,7 @@ async def test_another_failure_leaves_the_reserve_alone(
     tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "events.db"
-    monkeypatch.setattr("floor.sqlite_writer.LOCK_TIMEOUT_S", 1)
+    monkeypatch.setattr("floor.storing.sqlite_writer.LOCK_TIMEOUT_S", 1)
     async with hall_at_work(path) as hall:
         await Upkeep(hall).tend(NINE)
         other = sqlite3.connect(path, isolation_level=None)

@@ -17,7 +17,7 @@ from floor.checking.reading import OF_QUARTER, Before, day_of
 from floor.checking.sheet import EPOCH, MILLISECOND
 from floor.facts import Fact
 from floor.log import LogUnreadable
-from floor.sqlite_writer import LOCK_TIMEOUT_S
+from floor.storing.sqlite_writer import LOCK_TIMEOUT_S
 
 # A page is one short transaction: a long one would keep the writer's WAL from being
 # emptied (floor.log reads in the same way).

@@ -15,14 +15,15 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from figures import show, spread
-from floor import facts, proof, raw
-from floor.audit import verify
+from floor import facts
 from floor.catalogue import load
-from floor.checkpoint import Checkpoint, SigningKey
 from floor.hall import Draft
-from floor.halves import verify_log
 from floor.log import Log
 from floor.merkle import Frontier, includes, inclusion_proof, root_of
+from floor.proving import proof, raw
+from floor.proving.audit import verify
+from floor.proving.checkpoint import Checkpoint, SigningKey
+from floor.proving.halves import verify_log
 from floor.seals import LeafLists, Row, leaf_of
 from test_log import AT, a_day
 from timeline import SAMPLE

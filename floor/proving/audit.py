@@ -17,10 +17,10 @@ from operator import itemgetter
 import msgspec
 
 from floor import facts
-from floor.checkpoint import Checkpoint, hall_of
 from floor.facts import Fact
+from floor.proving.checkpoint import Checkpoint, hall_of
+from floor.proving.stream_audit import Finding, Place, StreamAudit, as_text
 from floor.seals import LeafLists, Row
-from floor.stream_audit import Finding, Place, StreamAudit, as_text
 
 # A log of a newer release would have a finding for every row; a person reads some.
 FINDINGS_MAX = 200

@@ -18,7 +18,7 @@ from eventsourcing.sqlite import (
 )
 from eventsourcing.utils import Environment
 
-from floor.storage import FactLog
+from floor.storing.storage import FactLog
 
 # So many rows go into one statement; each of these is compiled once a connection.
 ROWS_MAX = 64

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import msgspec
 
-from floor import facts, raw
-from floor.audit import Report
-from floor.checkpoint import (
+from floor import facts
+from floor.merkle import includes, inclusion_proof
+from floor.proving import raw
+from floor.proving.audit import Report
+from floor.proving.checkpoint import (
     Checkpoint,
     Key,
     NotGenuine,
@@ -20,13 +22,12 @@ from floor.checkpoint import (
     hall_of,
     read,
 )
-from floor.halves import verify_log
-from floor.merkle import includes, inclusion_proof
+from floor.proving.halves import verify_log
+from floor.proving.stream_audit import Finding, StreamAudit, as_text
+from floor.proving.stream_audit import Place as Spot
 from floor.refusals import Unusable
 from floor.seals import LeafLists, Row, leaf_of
-from floor.storage import Place, beside
-from floor.stream_audit import Finding, StreamAudit, as_text
-from floor.stream_audit import Place as Spot
+from floor.storing.storage import Place, beside
 
 # One finding a stream; a person reads some.
 DIFFERENCES_MAX = 200

@@ -1,7 +1,6 @@
 """The audit of one stream: its rows one by one, then what they must agree with.
 
-Used by floor/audit.py for every stream of a log, and alone before a checkpoint of one
-stream is signed.
+Used by `audit` for every stream of a log, and alone before a checkpoint is signed.
 """
 
 import struct
@@ -9,9 +8,9 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from floor.checkpoint import Checkpoint
 from floor.facts import DaySealed, Fact
 from floor.merkle import HASH_BYTES, Frontier, root_of
+from floor.proving.checkpoint import Checkpoint
 from floor.seals import LeafLists, leaf_of
 
 SEAL = DaySealed.__name__.encode()

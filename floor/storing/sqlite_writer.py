@@ -20,8 +20,8 @@ from eventsourcing.sqlite import SQLiteFactory
 
 from floor.facts import Entry
 from floor.refusals import LogFailed, LogLost
-from floor.sqlite_recorder import opened
-from floor.storage import FactLog, LogInUse, LogUnreadable
+from floor.storing.sqlite_recorder import opened
+from floor.storing.storage import FactLog, LogInUse, LogUnreadable
 
 # A second writer is refused by the fence, so a lock held longer than this is a backup
 # tool that does it wrong: better a clear failure than a hall that waits.

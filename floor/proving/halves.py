@@ -2,7 +2,7 @@
 
 Each process audits one half of the rows. Only the answer "all is sound" is taken from
 the halves: whenever one finds anything, or they do not fit together, the whole log is
-audited in one pass (floor/audit.py), which is the only one that names what is wrong.
+audited in one pass (`audit`), which is the only one that names what is wrong.
 """
 
 import os
@@ -15,12 +15,12 @@ from pathlib import Path
 
 import msgspec
 
-from floor import raw
-from floor.audit import Audit, Order, Report, verify
-from floor.checkpoint import Checkpoint, hall_of
+from floor.proving import raw
+from floor.proving.audit import Audit, Order, Report, verify
+from floor.proving.checkpoint import Checkpoint, hall_of
+from floor.proving.stream_audit import StreamAudit, as_text
 from floor.seals import LeafLists, Row
-from floor.storage import Place, beside
-from floor.stream_audit import StreamAudit, as_text
+from floor.storing.storage import Place, beside
 
 # Below this a second process would not have started before the first is done.
 HALVES_FROM_ROWS = 300_000

@@ -14,10 +14,10 @@ from typing import Any
 
 import msgspec
 
-from floor import storage
 from floor.log import LogUnreadable, Place, read_rows, storage_of
 from floor.seals import Row
-from floor.sqlite_writer import LOCK_TIMEOUT_S
+from floor.storing import storage
+from floor.storing.sqlite_writer import LOCK_TIMEOUT_S
 
 COLUMNS = "originator_id, originator_version, topic, state"
 # Each page is its own short transaction, so that reading a year does not keep the

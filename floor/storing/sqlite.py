@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from floor.sqlite_writer import LOCK_TIMEOUT_S, SQLiteWriter, unreadable
-from floor.storage import LogUnreadable, Row
+from floor.storing.sqlite_writer import LOCK_TIMEOUT_S, SQLiteWriter, unreadable
+from floor.storing.storage import LogUnreadable, Row
 
 # Another process looks this often whether something was written: 0.2 % of a core.
 LOOK_EVERY_S = 0.1

@@ -25,8 +25,15 @@ from psycopg.sql import SQL
 
 from floor.facts import Entry
 from floor.refusals import LogFailed, LogLost
-from floor.session import LOCK_TIMEOUT_S, Session, connect, lock_of, unusable, who
-from floor.storage import (
+from floor.storing.session import (
+    LOCK_TIMEOUT_S,
+    Session,
+    connect,
+    lock_of,
+    unusable,
+    who,
+)
+from floor.storing.storage import (
     Database,
     FactLog,
     LogInUse,

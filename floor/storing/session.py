@@ -13,7 +13,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 
 from floor.refusals import LogFailed
-from floor.storage import Database, LogUnreachable, LogUnreadable, bad_address
+from floor.storing.storage import Database, LogUnreachable, LogUnreadable, bad_address
 
 CONNECT_TIMEOUT_S = 5
 # Every hall holds the table for a few milliseconds at a time; longer is a fault.

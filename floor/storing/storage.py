@@ -1,8 +1,8 @@
 """What the storages of a log share: its place, its rows, and what can go wrong.
 
-A storage is one class: `floor.sqlite.SQLite` for a file, `floor.postgres.Postgres` for
-a server. Both keep the same rows, by the same closed mapper, so that a log copied from
-one to the other is the same log.
+A storage is one class: `sqlite.SQLite` for a file, `postgres.Postgres` for a server.
+Both keep the same rows, by the same closed mapper, so that a log copied from one to the
+other is the same log.
 """
 
 import re
@@ -98,7 +98,7 @@ def beside(place: Place) -> Path:
     """
     if isinstance(place, Path):
         return place
-    return Path(__file__).parent.parent / place.name.rpartition("/")[2]
+    return Path(__file__).parents[2] / place.name.rpartition("/")[2]
 
 
 def bad_address() -> LogUnreadable:

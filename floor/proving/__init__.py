@@ -1,0 +1,1 @@
+"""What proves the past of a log: undecoded rows, audits, checkpoints, proofs."""
