@@ -543,7 +543,7 @@ async def test_the_hall_is_closed_and_opened_again(serve_hall: ServeHall) -> Non
         assert (await client.get("hall"))["closed"]
         again = await client.ok("hall/close", reason="emergency", command_id=id)
         assert again == closed | {"repeated": True}
-        outage = list(read(served.path))[-1].fact
+        outage = list(read(served.path))[-2].fact
         assert isinstance(outage, facts.OutageDeclared)
         opened = await client.ok("hall/reopen", reason="演练结束")
         assert (opened["fact"], opened["ticket"]) == ("HallReopened", None)

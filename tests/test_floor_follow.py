@@ -115,7 +115,7 @@ async def test_a_restart_in_the_middle_of_a_day_keeps_the_positions(
         draft.decide(TAKE, NINE)
         draft.commit()
     async with hall_at(path) as (hall, feed):
-        assert feed.position == 8
+        assert feed.position == 9  # Yesterday was closed and sealed.
         assert list(feed.day.tickets) == ["A001"]
         assert feed.day.digest() == hall._draft.day.digest()
         for since in range(9):
@@ -266,15 +266,16 @@ async def test_watchers_are_told_of_each_fact_and_of_each_new_day(
         feed.turn_day(midnight)
         feed.turn_day(midnight + timedelta(hours=1))
         assert feed.day.tickets == {}
-        assert (feed.day.position, feed.position) == (0, 3)
+        assert (feed.day.position, feed.position) == (0, 4)
         await hall.do(TAKE, midnight + timedelta(hours=9))
         assert list(feed.day.tickets) == ["A001"]
         assert feed.day.version == 1
     assert told == [
         ("23", 2, "TicketTaken"),
         ("23", 3, "HallClosed"),
+        ("23", 4, "DaySealed"),
         ("24", 0, "-"),
-        ("24", 4, "TicketTaken"),
+        ("24", 5, "TicketTaken"),
     ]
 
 

@@ -89,7 +89,7 @@ async def test_the_last_day_is_played_when_none_is_named(two_days: Path) -> None
         "WindowOpened",
         "TicketCalled",
     ]
-    assert [entry.position for entry in recording.entries] == [6, 7, 8, 9]
+    assert [entry.position for entry in recording.entries] == [7, 8, 9, 10]
 
 
 def test_a_log_gives_the_same_digests_twice_and_others_for_other_facts(
@@ -111,9 +111,9 @@ async def test_followers_from_the_beginning_see_no_gap(two_days: Path) -> None:
     await recording.play(10_000)
     whole, facts_alone = await asyncio.wait_for(reading, 5)
     assert topics(whole) == ["CataloguePublished", *topics(facts_alone)]
-    assert [entry.position for entry in whole] == [5, 6, 7, 8, 9]
+    assert [entry.position for entry in whole] == [6, 7, 8, 9, 10]
     assert facts_alone == list(recording.entries)
-    late = recording.feed.follow(7)
+    late = recording.feed.follow(8)
     assert await asyncio.wait_for(read(late, 2), 5) == list(recording.entries)[2:]
 
 
@@ -221,11 +221,12 @@ async def test_a_catalogue_of_the_day_comes_in_its_place(tmp_path: Path) -> None
         "TicketAbandoned",
         "CataloguePublished",
         "HallClosed",
+        "DaySealed",
     ]
     await recording.play(100_000)
     assert recording.feed.day.catalogue == first
     assert [(recording.feed.day.stream, recording.feed.day.digest())] == digests(path)
-    assert isinstance(recording.entries[-1].fact, HallClosed)
+    assert isinstance(recording.entries[-2].fact, HallClosed)
 
 
 async def test_an_earlier_day_uses_the_catalogue_of_that_day(tmp_path: Path) -> None:
@@ -256,7 +257,7 @@ async def test_a_speed_that_nobody_could_follow_is_refused(
     with pytest.raises(NothingRecorded) as refused:
         await recording.play(speed)
     assert "倍" in refused.value.message["zh"]
-    assert recording.feed.position == 5
+    assert recording.feed.position == 6
 
 
 def test_a_day_that_was_not_recorded_is_refused(two_days: Path) -> None:

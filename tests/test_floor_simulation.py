@@ -83,7 +83,8 @@ EXPECTED = {
     *(
         refusal.__name__
         for refusal in refusals.Refused.__subclasses__()
-        if refusal not in AT_DOORS
+        # The import has refusals of its own, when its tests run beside these.
+        if refusal not in AT_DOORS and refusal.__module__.startswith("floor.refusals")
     ),
 }
 
