@@ -73,7 +73,7 @@ async def test_one_command_at_full(tmp_path: Path) -> None:
     """Press to durable answer, one at a time, next to the bare transaction."""
     ours: list[float] = []
     limit: list[float] = []
-    connection = bare(tmp_path / "bare.db")
+    connection = bare(tmp_path / "bare.sqlite")
     async with opened(tmp_path / "events.db", load(SAMPLE), AT) as (hall, _):
         for version, command in enumerate(itertools.islice(a_day(), COMMANDS)):
             start = time.perf_counter()
@@ -98,7 +98,7 @@ async def test_group_commit_with_40_clients(tmp_path: Path) -> None:
     """40 clients press without pause; the limit commits 40 rows a transaction."""
     ours: list[float] = []
     limit: list[float] = []
-    connection = bare(tmp_path / "bare.db")
+    connection = bare(tmp_path / "bare.sqlite")
     versions = itertools.count()
     async with opened(tmp_path / "events.db", load(SAMPLE), AT) as (hall, feed):
         taking = commands.TakeTicket(item="zonghe")
@@ -138,7 +138,7 @@ async def test_40_windows_press_at_once(tmp_path: Path) -> None:
     """All are answered, each with a ticket of its own; how long the last waits."""
     ours: list[float] = []
     limit: list[float] = []
-    connection = bare(tmp_path / "bare.db")
+    connection = bare(tmp_path / "bare.sqlite")
     async with opened(tmp_path / "events.db", one_line(), AT) as (hall, _):
         for id in range(CLIENTS):
             await hall.do(commands.OpenWindow(window=f"{id}", clerk=f"c{id}"), AT)
@@ -200,7 +200,7 @@ async def test_cpu_of_a_command(in_memory: Path, clients: int) -> None:
     ours: list[float] = []
     limit: list[float] = []
     hop: list[float] = []
-    connection = bare(in_memory / "bare.db")
+    connection = bare(in_memory / "bare.sqlite")
     versions = itertools.count()
     story = a_day()
     async with opened(in_memory / "events.db", load(SAMPLE), AT) as (hall, _):
