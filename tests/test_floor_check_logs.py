@@ -269,7 +269,6 @@ def test_the_bank_keeps_its_promises(imported: Callable[..., Any]) -> None:
     assert 0 < shares["idle"] < 1
 
 
-@pytest.mark.skipif("JIAOHAO_LONG" not in os.environ, reason="Set JIAOHAO_LONG=1")
 def test_warsaw_keeps_its_promises(imported: Callable[..., Any]) -> None:
     """Its times are interpolated, and the windows of an item are one."""
     made, found = imported(*WARSAW)

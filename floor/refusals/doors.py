@@ -30,11 +30,12 @@ class LogUnavailable(Refused):
 class LogUnsure(Refused):
     """The log failed at a commit and cannot be read; it may have been recorded.
 
-    The same command with the same id, pressed again, has one effect in either case.
+    The same command with the same id has one effect in either case; another press has
+    another id, so whoever presses looks first.
     """
 
-    zh = "暂时无法确认是否已记录，请稍后重按同一操作，并通知管理员"
-    en = "It is not known whether this was recorded; press the same again in a moment"
+    zh = "暂时无法确认是否已记录，请先核对再操作，并通知管理员"
+    en = "It is not known whether this was recorded; look first, then press again"
     status = 503
 
 
